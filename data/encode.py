@@ -1,0 +1,197 @@
+"""Examples to token numbers and spans, in windows that never lose an entity."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from data.markers import ABSENT, TYPES, Marked, added_tokens, mark
+from data.schema import Example
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """Everything besides the tokenizer that decides what a model sees of a sentence; stored with the model."""
+
+    marker: str = "typed_punct"
+    query: str = "none"
+    type_words: str = "korean"
+    types: tuple[str, ...] = TYPES
+    max_length: int = 256
+
+    def as_dict(self) -> dict:
+        return asdict(self) | {"types": list(self.types)}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An encoded example: `tokens` (T,), `spans` (2, 3, 2) over them (see `markers.Marked`), `types` (2,).
+
+    `second` is where the second segment starts (T where there is none). `cut` says that tokens were left out, `wide`
+    that a span had to cover more characters than the entity, because a token crosses its rim.
+    """
+
+    tokens: np.ndarray
+    second: int
+    spans: np.ndarray
+    types: np.ndarray
+    extra: dict[str, int | np.ndarray]
+    cut: bool
+    wide: bool
+
+
+class Encoder:
+    """Encodes examples for one tokenizer and one set of options. Type 0 is "none"; types count from 1."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, options: EncodingOptions):
+        if not tokenizer.is_fast:
+            raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
+        unknown = [t for t in added_tokens(options.marker, options.types) if t not in tokenizer.get_vocab()]
+        if unknown:
+            raise ValueError(f"the tokenizer lacks the marker tokens {', '.join(unknown)}")
+        self.tokenizer, self.options = tokenizer, options
+        self.type_number = {kind: number for number, kind in enumerate(options.types, start=1)}
+        # what the tokenizer itself puts around one text and around a pair: [CLS] a [SEP] b [SEP], <s> a </s></s> b </s>
+        self.single, self.pair = self._template("a"), self._template("a", "a")
+
+    def _template(self, *texts: str) -> list[list[int]]:
+        encoding = self.tokenizer(*texts)
+        parts: list[list[int]] = [[]]
+        previous = None
+        for token, sequence in zip(encoding["input_ids"], encoding.sequence_ids(0), strict=True):
+            if sequence is None:
+                parts[-1].append(token)
+            elif sequence != previous:
+                parts.append([])
+            previous = sequence if sequence is not None else previous
+        return parts
+
+    def fingerprint(self) -> str:
+        """Changes whenever the tokenizer or an option would encode something differently."""
+        described = self.tokenizer.backend_tokenizer.to_str() + repr(self.options) + repr((self.single, self.pair))
+        return hashlib.sha256(described.encode()).hexdigest()
+
+    def encode(self, examples: Sequence[Example]) -> Iterator[Encoded | ValueError]:
+        """One Encoded an example, or the ValueError that says why it cannot be encoded."""
+        options = self.options
+        marked: list[Marked | ValueError] = []
+        for example in examples:
+            try:
+                for _, span in example.entities():
+                    if span.type not in self.type_number:
+                        raise ValueError(
+                            f"entity type {span.type!r} is none of {', '.join(options.types)}; "
+                            "list the types of your data in data.types"
+                        )
+                marked.append(mark(example, options.marker, options.query, options.type_words))
+            except ValueError as error:
+                marked.append(error)
+        first = self._tokenize([m.text if isinstance(m, Marked) else "" for m in marked])
+        second = self._tokenize([(m.second if isinstance(m, Marked) else None) or "" for m in marked])
+        for example, mark_or_error, a, b in zip(examples, marked, first, second, strict=True):
+            try:
+                if isinstance(mark_or_error, ValueError):
+                    raise mark_or_error
+                yield self._assemble(example, mark_or_error, a, b)
+            except ValueError as error:
+                yield error
+
+    def _tokenize(self, texts: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Token numbers (t,) and character offsets (t, 2) of each text, without special tokens."""
+        batch = self.tokenizer(
+            texts, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
+        )
+        return [
+            (np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int64).reshape(-1, 2))
+            for tokens, offsets in zip(batch["input_ids"], batch["offset_mapping"], strict=True)
+        ]
+
+    def _assemble(self, example: Example, marked: Marked, a, b) -> Encoded:
+        (first, offsets), (second, _) = a, b
+        spans, wide = token_spans(marked, offsets)  # (2, 3, 2) over `first`
+        parts = self.pair if marked.second else self.single
+        room = self.options.max_length - sum(map(len, parts))
+        if example.entities():
+            keep = window(len(first), spans[:, 0], room - len(second), self.options.max_length)
+        else:
+            # the longer of the two texts gives way first
+            second = second[: max(room // 2, room - len(first))]
+            keep = np.arange(min(len(first), room - len(second)))
+        cut = len(keep) < len(first) or len(second) < len(b[0])
+
+        # a kept token's new place; spans are kept whole, so start and last token are enough
+        place = np.full(len(first), -1)
+        place[keep] = np.arange(len(keep)) + len(parts[0])
+        present = spans[..., 0] >= 0
+        spans[present, 1] = place[spans[present, 1] - 1] + 1
+        spans[present, 0] = place[spans[present, 0]]
+
+        tokens = [*parts[0], *first[keep], *parts[1]]
+        start_of_second = len(tokens)
+        if marked.second:
+            tokens += [*second, *parts[2]]
+        tokens = np.array(tokens, dtype=np.int32)
+        types = np.array([self.type_number[s.type] for _, s in example.entities()] or [0, 0], dtype=np.int8)
+        return Encoded(tokens, start_of_second, spans, types, extra_inputs(example, len(tokens)), cut, wide)
+
+
+def token_spans(marked: Marked, offsets: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Character spans to token spans (2, 3, 2): the smallest run of tokens that covers each.
+
+    Also whether an entity's own words got a run that reaches beyond them.
+    """
+    spans = np.full((2, 3, 2), -1, dtype=np.int32)
+    wide = False
+    for role, parts in enumerate(marked.spans):
+        for part, (start, end) in enumerate(parts):
+            if (start, end) == ABSENT:
+                continue
+            inside = np.flatnonzero((offsets[:, 0] < end) & (offsets[:, 1] > start))
+            if not len(inside):
+                name = "subject" if role == 0 else "object"
+                raise ValueError(f"the tokenizer drops the {name} {marked.text[start:end]!r}: it yields no token")
+            spans[role, part] = inside[0], inside[-1] + 1
+            if part == 2:
+                wide |= bool(offsets[inside[0], 0] != start or offsets[inside[-1], 1] != end)
+    return spans, wide
+
+
+def window(length: int, wholes: np.ndarray, room: int, max_length: int) -> np.ndarray:
+    """Which of `length` tokens to keep in `room`: both marked spans `wholes` (2, 2), then what is nearest to them.
+
+    Everything between the entities stays where it fits; otherwise the middle is left out and both neighbourhoods stay.
+    Raises ValueError where the spans alone do not fit.
+    """
+    if length <= room:
+        return np.arange(length)
+    positions = np.arange(length)
+    distance = np.full(length, length)
+    between = (wholes[:, 0].min(), wholes[:, 1].max())
+    runs = [between] if between[1] - between[0] <= room else wholes
+    for start, end in runs:
+        distance = np.minimum(distance, np.maximum(0, np.maximum(start - positions, positions - end + 1)))
+    needed = int((distance == 0).sum())
+    if needed > room:
+        raise ValueError(
+            f"the entities with their markers take {needed} tokens, but data.max_length {max_length} leaves room for "
+            f"{max(room, 0)} beside special tokens and query"
+        )
+    return np.sort(np.argsort(distance, kind="stable")[:room])
+
+
+def extra_inputs(example: Example, length: int) -> dict[str, int | np.ndarray]:
+    """`example.extra` as int or int32 (length,)."""
+    checked: dict[str, int | np.ndarray] = {}
+    for name, value in example.extra.items():
+        if isinstance(value, (int, np.integer)):
+            checked[name] = int(value)
+            continue
+        checked[name] = np.array(value, dtype=np.int32)
+        if checked[name].shape != (length,):
+            raise ValueError(
+                f"extra input {name!r} has shape {checked[name].shape}, expected one int or one int for each of the "
+                f"{length} tokens of the encoded example"
+            )
+    return checked

@@ -1,0 +1,46 @@
+"""Label lists. The order is the meaning of a class number, so it is chosen by name and stored with the model."""
+
+import json
+from pathlib import Path
+
+# relation_list.json of KLUE-RE v1.1
+KLUE = (
+    "no_relation", "org:dissolved", "org:founded", "org:place_of_headquarters", "org:alternate_names",
+    "org:member_of", "org:members", "org:political/religious_affiliation", "org:product", "org:founded_by",
+    "org:top_members/employees", "org:number_of_employees/members", "per:date_of_birth", "per:date_of_death",
+    "per:place_of_birth", "per:place_of_death", "per:place_of_residence", "per:origin", "per:employee_of",
+    "per:schools_attended", "per:alternate_names", "per:parents", "per:children", "per:siblings", "per:spouse",
+    "per:other_family", "per:colleagues", "per:product", "per:religion", "per:title",
+)  # fmt: skip
+
+# dict_label_to_num.pkl of the Boostcamp competition: the same names, another order (only 0 and 21 agree)
+BOOSTCAMP = (
+    "no_relation", "org:top_members/employees", "org:members", "org:product", "per:title", "org:alternate_names",
+    "per:employee_of", "org:place_of_headquarters", "per:product", "org:number_of_employees/members", "per:children",
+    "per:place_of_residence", "per:alternate_names", "per:other_family", "per:colleagues", "per:origin",
+    "per:siblings", "per:spouse", "org:founded", "org:political/religious_affiliation", "org:member_of",
+    "per:parents", "org:dissolved", "per:schools_attended", "per:date_of_death", "per:date_of_birth",
+    "per:place_of_birth", "per:place_of_death", "org:founded_by", "per:religion",
+)  # fmt: skip
+
+LABELS: dict[str, tuple[str, ...]] = {"klue": KLUE, "boostcamp": BOOSTCAMP}
+
+
+def label_list(name: str) -> list[str]:
+    """The labels called `name` ("klue", "boostcamp"), or those of a file: a JSON list, or one label a line."""
+    if name in LABELS:
+        return list(LABELS[name])
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"data.labels: {name!r} is neither one of {', '.join(LABELS)} nor a file")
+    text = path.read_text(encoding="utf-8-sig")
+    if text.lstrip().startswith("["):
+        try:
+            labels = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"data.labels: {name} is no JSON list ({error})") from None
+    else:
+        labels = [line.strip() for line in text.splitlines() if line.strip()]
+    if not all(isinstance(label, str) for label in labels) or len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError(f"data.labels: {name} must list at least two different names, found {labels!r:.200}")
+    return labels

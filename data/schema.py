@@ -1,0 +1,63 @@
+"""The one form every reader produces: a sentence, its two entities, its label."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity in a text: `text[start:end]`, `end` exclusive, counted in characters (Python string indices)."""
+
+    start: int
+    end: int
+    text: str
+    type: str
+
+    def overlaps(self, other: "Span") -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of a data set, checked when it is made.
+
+    `label` is None where the row has none. `extra` hands a model more inputs: a name, and one int or one int a token of
+    the encoded example; it arrives as `batch.extra[name]`. Raises ValueError where a span does not hold its own words.
+    """
+
+    id: str
+    text: str
+    text_pair: str | None = None
+    subject: Span | None = None
+    object: Span | None = None
+    label: str | None = None
+    source: str = ""
+    extra: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.text.strip():
+            raise ValueError("the sentence is empty")
+        if (self.subject is None) != (self.object is None):
+            raise ValueError("one entity is missing: expected a subject and an object, or neither")
+        for role, span in self.entities():
+            if not 0 <= span.start < span.end <= len(self.text):
+                raise ValueError(
+                    f"{role} entity at characters {span.start}..{span.end - 1} lies outside the sentence "
+                    f"of {len(self.text)} characters"
+                )
+            found = self.text[span.start : span.end]
+            if found != span.text:
+                raise ValueError(
+                    f"{role} entity is {span.text!r}, but characters {span.start}..{span.end - 1} of the sentence "
+                    f"are {found!r}"
+                )
+            if not span.text.strip():
+                raise ValueError(f"{role} entity holds only blanks")
+        if self.subject and self.object and self.subject.overlaps(self.object):
+            raise ValueError(f"subject {self.subject.text!r} and object {self.object.text!r} overlap in the sentence")
+
+    def entities(self) -> list[tuple[str, Span]]:
+        """("subject", span) and ("object", span); empty for a text without entities."""
+        if self.subject is None or self.object is None:
+            return []
+        return [("subject", self.subject), ("object", self.object)]

@@ -1,0 +1,89 @@
+"""Where rows come from: a file, the bundled sample, or a data set of the hub. All of them end as the bytes of a file."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data import FORMATS, sample
+from data.schema import Example
+
+
+@dataclass(frozen=True)
+class Source:
+    """The raw bytes of one part of the data and the name that its messages carry."""
+
+    name: str
+    raw: bytes
+    format: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()
+
+    def examples(self):
+        """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
+        reader = FORMATS[self.format]
+        rows = reader.rows(self.raw, self.name)
+        if not rows:
+            raise ValueError(f"{self.name}: holds no rows")
+        first_use: dict[str, int] = {}
+        for number, row in enumerate(rows, start=1):
+            try:
+                example: Example = reader.example(row)
+                if first_use.setdefault(example.id, number) != number:
+                    raise ValueError(f"id {example.id!r} was already used in row {first_use[example.id]}")
+                yield number, example
+            except ValueError as error:
+                yield number, error
+
+
+def open_source(location: str, format: str, part: str, key: str) -> Source:
+    """Read what `location` names: a path, `sample:train`, `sample:dev` or `hub:<data set>:<configuration>[:<split>]`.
+
+    `part` is "train" or "dev", the split of a hub data set when none is given; `key` names the option in messages.
+    """
+    if location.startswith("sample:"):
+        return Source(location, sample.json_bytes(location.removeprefix("sample:")), "klue")
+    if location.startswith("hub:"):
+        return Source(location, hub_bytes(location, part, key), "klue")
+    path = Path(location)
+    if path.is_dir():
+        raise ValueError(f"{key}: {location} is a folder, expected a file")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{key}: no file {location}") from None
+    except OSError as error:
+        raise ValueError(f"{key}: cannot read {location} ({error.strerror})") from None
+    return Source(location, raw, detect(raw) if format == "auto" else format)
+
+
+def detect(raw: bytes) -> str:
+    """JSON starts with a bracket; everything else is taken for CSV, whose header is then checked."""
+    return "klue" if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{") else "boostcamp"
+
+
+def hub_bytes(location: str, part: str, key: str) -> bytes:
+    """A relation data set of the hub in KLUE's columns, as the bytes of a KLUE JSON file (needs the extra `hub`)."""
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError(f'{key}: {location} needs the extra: pip install -e ".[hub]"') from None
+    name, _, rest = location.removeprefix("hub:").partition(":")
+    configuration, _, split = rest.partition(":")
+    split = split or {"train": "train", "dev": "validation"}[part]
+    try:
+        rows = datasets.load_dataset(name, configuration or None, split=split)
+    except Exception as error:  # the hub client raises many types; all of them mean: not to be had
+        raise ValueError(
+            f"{key}: cannot load {location} from the hub ({type(error).__name__}: {error!s:.200}); "
+            "download the files once and give their path instead"
+        ) from None
+    label = rows.features.get("label")
+    names = getattr(label, "names", None)
+    # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
+    converted = [
+        {**row, "label": names[row["label"]] if row["label"] >= 0 else None} if names else dict(row) for row in rows
+    ]
+    return json.dumps(converted, ensure_ascii=False).encode()

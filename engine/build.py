@@ -1,0 +1,326 @@
+"""From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
+
+import difflib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import broadcast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from data import sample
+from data.encode import Encoder, EncodingOptions
+from data.labels import label_list
+from data.markers import added_tokens
+from data.packed import TokenStore, prepare
+from data.source import Source, open_source
+from engine.checkpoint import Checkpoints
+from engine.config import Config
+from engine.evaluate import Evaluation, NoEvaluation
+from engine.folder import RunFolder
+from engine.guard import make_guard
+from engine.loader import Loader
+from engine.optim import make_optimizer
+from engine.parts import Parts
+from engine.plan import Plan, total_updates
+from engine.speed import Speed
+from engine.state import State
+from engine.tracking import Silent, Tracker
+from losses import LOSSES
+from models import MODELS
+from models.backbone import pretrained_backbone, pretrained_config, scratch_config, set_dropout
+from models.heads import HEADS
+from models.pooling import POOLINGS
+from models.tokens import add_tokens, fit_embedding, load_tokenizer, wordpiece_tokenizer
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything of a run besides its progress."""
+
+    config: Config
+    parts: Parts
+    state: State
+    folder: Path
+    lock: RunFolder
+    tokenizer: PreTrainedTokenizerBase
+    labels: list[str]
+    negative: int | None
+    encoding: dict
+    precision: str
+    skipped: list
+    summary: str
+
+
+def build(config: Config, config_path: Path) -> Run:
+    """Make all parts. Whatever can be wrong with the input is found here, before the run folder is made.
+
+    Raises ValueError with one message that names the file, row or key.
+    """
+    quiet = int(os.environ.get("RANK", 0)) != 0
+    precision = choose_precision(config.train.precision)
+    threads = set_threads(config.run.threads)
+    for key, name, registry in (
+        ("model.name", config.model.name, MODELS),
+        ("model.pooling", config.model.pooling, POOLINGS),
+        ("model.head", config.model.head, HEADS),
+    ):
+        known_name(key, name, registry)
+
+    # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
+    labels = label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    tokenizer, encoder, size = make_encoder(config)
+    sources = {"train": open_source(config.data.train, config.data.format, "train", "data.train")}
+    if config.data.dev is not None:
+        sources["dev"] = open_source(config.data.dev, config.data.format, "dev", "data.dev")
+    cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
+    stores = {
+        part: prepare(source, encoder, labels, cache, config.data.on_bad_row if part == "train" else "error", quiet=quiet)
+        for part, source in sources.items()
+    }
+
+    accelerator = Accelerator(
+        mixed_precision={"fp32": "no"}.get(precision, precision),
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
+    )
+    torch.manual_seed(config.run.seed)  # the same first weights on every process
+    model = make_model(config, tokenizer, size, len(labels))
+    counts = torch.bincount(torch.from_numpy(stores["train"].labels[:].copy()), minlength=len(labels))
+    loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
+    plan = Plan(
+        lengths=stores["train"].lengths,
+        seed=config.run.seed,
+        batch_size=config.train.batch_size,
+        micro_batch_size=config.train.micro_batch_size,
+        processes=accelerator.num_processes,
+        group=loss_fn.group,
+        views=loss_fn.views,
+    )
+    total = total_updates(plan.updates_per_epoch, config.train.epochs, config.train.max_updates)
+    described = describe(config, stores, plan, total, model, accelerator, precision, threads)
+
+    # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
+    model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
+    folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
+    facts = run_facts(config, sources, labels, encoder, precision, threads, accelerator)
+    checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
+    state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
+    if notices and accelerator.is_main_process:
+        print("\n".join(notices))
+
+    main = accelerator.is_main_process
+    no_bar = None if main else True
+    tracker = Tracker(folder.path, state.step, config.track.tensorboard) if main else Silent()
+    tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    evaluation = NoEvaluation()
+    if "dev" in stores:
+        evaluation = Evaluation(accelerator, stores["dev"], labels, negative, config.eval.batch_size, no_bar)
+    loader = Loader(stores["train"], plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+    parts = Parts(
+        accelerator=accelerator,
+        model=model,
+        loss_fn=loss_fn,
+        optimizer=optimizer,
+        loader=loader,
+        guard=make_guard(accelerator, optimizer),
+        evaluation=evaluation,
+        tracker=tracker,
+        checkpoints=checkpoints,
+        speed=Speed(accelerator.device, loader.padding_share),
+        no_bar=no_bar,
+    )
+    return Run(
+        config=config,
+        parts=parts,
+        state=state,
+        folder=folder.path,
+        lock=folder,
+        tokenizer=tokenizer,
+        labels=labels,
+        negative=negative,
+        encoding=encoder.options.as_dict(),
+        precision=precision,
+        skipped=stores["train"].facts["skipped"],
+        summary=described,
+    )
+
+
+def choose_precision(wanted: str | None) -> str:
+    """fp32, bf16 or fp16: the configuration's, else the launcher's. A conflict of the two is an error."""
+    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if wanted and launcher in ("bf16", "fp16", "fp8") and wanted != launcher:
+        raise ValueError(f"train.precision: got {wanted!r}, but the launcher was started with --mixed_precision {launcher}")
+    precision = wanted or ("fp32" if launcher == "no" else launcher)
+    if precision == "fp8":
+        raise ValueError("train.precision: the launcher says fp8, expected fp32, bf16 or fp16")
+    on_cpu = not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    if precision == "fp16" and on_cpu:
+        raise ValueError("train.precision: fp16 needs a GPU (accelerate would train in fp32 without saying so); use bf16")
+    return precision
+
+
+def set_threads(wanted: int | None) -> int:
+    """CPU threads of this process: launchers set one a process, which leaves the other cores idle."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = wanted or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    torch.set_num_threads(threads)
+    return threads
+
+
+def known_name(key: str, name: str, registry: dict) -> None:
+    if name not in registry:
+        close = difflib.get_close_matches(name, registry, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{hint}")
+
+
+def negative_number(name: str | None, labels: list[str]) -> int | None:
+    if name is not None and name not in labels:
+        raise ValueError(f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class")
+    return None if name is None else labels.index(name)
+
+
+def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, int]:
+    """Tokenizer with the marker tokens, encoder, and the tokenizer's size before they were added."""
+    name = config.model.tokenizer or config.model.backbone
+    tokenizer = wordpiece_tokenizer(sample.vocabulary()) if name == "sample" else load_tokenizer(name)
+    size = len(tokenizer)
+    add_tokens(tokenizer, added_tokens(config.data.marker, tuple(config.data.types)))
+    options = EncodingOptions(
+        marker=config.data.marker,
+        query=config.data.query,
+        type_words=config.data.type_words,
+        types=tuple(config.data.types),
+        max_length=config.data.max_length,
+    )
+    return tokenizer, Encoder(tokenizer, options), size
+
+
+def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, classes: int) -> PreTrainedModel:
+    """The model with its backbone's weights, new or pretrained, and an embedding row for every token."""
+    settings = config.model
+    if settings.backbone is None:
+        scratch = settings.scratch
+        nested = scratch_config(scratch.hidden_size, scratch.layers, scratch.heads, tokenizer, config.data.max_length)
+    else:
+        nested = pretrained_config(settings.backbone, settings.overrides, size, config.data.max_length)
+    set_dropout(nested, settings.dropout)
+    model_class = MODELS[settings.name]
+    model = model_class(
+        model_class.config_class(
+            backbone=nested,
+            pooling=settings.pooling,
+            head=settings.head,
+            head_dropout=0.1 if settings.dropout is None else settings.dropout,
+            classes=classes,
+        )
+    )
+    if not hasattr(model, "all_tied_weights_keys"):
+        raise ValueError(
+            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights are "
+            "not initialised and from_pretrained fails"
+        )
+    if settings.backbone is not None:
+        model.backbone = pretrained_backbone(settings.backbone, nested)
+    fit_embedding(model.backbone, tokenizer)
+    model.config.backbone = model.backbone.config
+    if settings.gradient_checkpointing:
+        model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    return model
+
+
+def default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainloop"
+
+
+def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str:
+    """run.name, or the configuration file's name and the time, which process 0 reads for all."""
+    if config.run.name is not None:
+        return config.run.name
+    now = torch.tensor(int(time.time()), device=accelerator.device)
+    return f"{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(int(broadcast(now))))}"
+
+
+def run_facts(
+    config: Config,
+    sources: dict[str, Source],
+    labels: list[str],
+    encoder: Encoder,
+    precision: str,
+    threads: int,
+    accelerator: Accelerator,
+) -> dict:
+    """What a checkpoint remembers of its run: `fixed` must be the same when it resumes, the rest may change."""
+    values = config.as_dict()
+    fixed = {
+        "seed": config.run.seed,
+        "labels": labels,
+        "data": {part: source.digest for part, source in sources.items()},
+        "encoding": encoder.options.as_dict(),
+        "tokenizer": encoder.fingerprint(),
+        "model": values["model"],
+        "loss": values["loss"],
+        "optim": values["optim"],
+        "train": {key: values["train"][key] for key in ("epochs", "max_updates", "batch_size", "max_grad_norm")},
+        "precision": precision,
+    }
+    return {"fixed": fixed, "threads": threads, "processes": accelerator.num_processes}
+
+
+def open_run(
+    folder: RunFolder, checkpoints: Checkpoints, config: Config, model, optimizer, accelerator: Accelerator
+) -> tuple[State, list[str]]:
+    """Make or reopen the run folder, lock it, and restore the newest checkpoint that verifies."""
+    if accelerator.is_main_process:
+        folder.open()
+    accelerator.wait_for_everyone()
+    newest, notices = checkpoints.newest()
+    notices = [f"skipped a damaged checkpoint: {reason}" for reason in notices]
+    if newest is not None:
+        if config.run.resume == "never":
+            raise ValueError(f"run.name: {folder.path} holds a run and run.resume is never; choose another name")
+        notices += checkpoints.compare(newest, force=config.run.resume == "force")
+        state = checkpoints.restore(newest, model, optimizer)
+        notices.append(f"continuing {folder.path} after update {state.step}")
+    else:
+        state = State()
+    state.loss = state.loss.to(accelerator.device)
+    if accelerator.is_main_process:
+        (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    return state, notices
+
+
+def describe(
+    config: Config,
+    stores: dict[str, TokenStore],
+    plan: Plan,
+    total: int,
+    model: PreTrainedModel,
+    accelerator: Accelerator,
+    precision: str,
+    threads: int,
+) -> str:
+    """The resolved configuration and what follows from it."""
+    lines = [config.to_yaml().rstrip(), ""]
+    for part, store in stores.items():
+        facts = store.facts
+        lines.append(
+            f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens ({facts['tokens'] / facts['rows']:.1f} each, "
+            f"longest {store.lengths.max()}), {100 * facts['unknown'] / facts['tokens']:.2f} % unknown"
+        )
+        notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
+        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
+        if facts["skipped"]:
+            lines.append(f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}")
+    parameters = sum(p.numel() for p in model.parameters())
+    lines += [
+        f"{'updates':<12} {total:,} ({plan.updates_per_epoch:,} an epoch) of {config.train.batch_size} examples",
+        f"{'padding':<12} {100 * plan.padding_share():.1f} % of positions",
+        f"{'parameters':<12} {parameters:,}",
+        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each, {precision}",
+    ]
+    return "\n".join(lines)

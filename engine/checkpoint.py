@@ -1,0 +1,218 @@
+"""Checkpoints: written to a temporary name, verified when read, nothing ever unpickled.
+
+    checkpoints/step-00000040/   model.safetensors  optimizer.safetensors  state.json  manifest.json (written last)
+
+The manifest holds size and SHA-256 of every file, so a checkpoint is whole or it is not one.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from engine.state import State
+
+FORMAT = 1
+KEEP = 2  # newest checkpoints that stay, besides the best one: the newest may be the one being written
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not whole."""
+
+
+class Checkpoints:
+    """The checkpoints of a run. `facts` is plain data stored with each: what the run is, compared when it resumes."""
+
+    def __init__(self, folder: Path, accelerator: Accelerator, facts: dict):
+        self.folder, self.accelerator, self.facts = folder, accelerator, facts
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}"
+
+    def all(self) -> list[Path]:
+        """Finished checkpoints, newest first."""
+        return sorted(self.folder.glob("step-*"), reverse=True)
+
+    def save(self, state: State, model: nn.Module, optimizer) -> None:
+        """Write the checkpoint of `state`, then prune. All processes call it; one writes."""
+        losses = self.accelerator.gather(state.loss.reshape(1)).tolist()  # each process keeps its own running loss
+        if self.accelerator.is_main_process:
+            model = self.accelerator.unwrap_model(model)
+            tensors = {
+                "model.safetensors": model_tensors(model),
+                "optimizer.safetensors": optimizer_tensors(model, optimizer),
+            }
+            described = dataclasses.asdict(dataclasses.replace(state, loss=None)) | {"loss": losses}
+            scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None
+            content = {"format": FORMAT, "state": described, "scaler": scaler, "run": self.facts}
+            write(self.path(state.step), tensors, content)
+            self.prune(state)
+        self.accelerator.wait_for_everyone()
+
+    def prune(self, state: State) -> None:
+        """Delete all but the newest two and the best, and what a crash left half written."""
+        keep = {*self.all()[:KEEP], self.path(state.best_step or state.step)}
+        for folder in [*self.all(), *self.folder.glob(".tmp-*")]:
+            if folder not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def newest(self) -> tuple[Path | None, list[str]]:
+        """The newest checkpoint that verifies, and what was wrong with newer ones."""
+        skipped = []
+        for folder in self.all():
+            try:
+                verify(folder)
+                return folder, skipped
+            except CheckpointError as error:
+                skipped.append(str(error))
+        return None, skipped
+
+    def compare(self, folder: Path, force: bool) -> list[str]:
+        """Notices on what changed since a checkpoint. Raises ValueError where that makes it another run, unless forced."""
+        before, now = read_json(folder / "state.json")["run"], self.facts
+        changed = differences(before["fixed"], now["fixed"])
+        if changed and not force:
+            raise ValueError(
+                f"run.name: {folder.parent.parent} was started with another configuration: {'; '.join(changed)}; choose "
+                "another run.name, or set run.resume force to continue with the new one"
+            )
+        notices = [f"continued although changed: {change}" for change in changed]
+        if before["threads"] != now["threads"]:
+            notices.append(f"run.threads was {before['threads']}, now {now['threads']}: the last digits may differ")
+        return notices
+
+    def restore(self, folder: Path, model: nn.Module, optimizer) -> State:
+        """Load a verified checkpoint into model, optimizer and loss scale, and return its state."""
+        model = self.accelerator.unwrap_model(model)
+        load_model(folder, model)
+        load_optimizer(folder, model, optimizer)
+        content = read_json(folder / "state.json")
+        if content["scaler"] and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(content["scaler"])
+        losses = content["state"].pop("loss")
+        processes, process = self.accelerator.num_processes, self.accelerator.process_index
+        if len(losses) != processes:  # another number of processes: the mean is what counts
+            losses = [sum(losses) / len(losses)] * processes
+        return State(**content["state"], loss=torch.tensor(losses[process], dtype=torch.float64))
+
+
+def differences(before, now, key: str = "") -> list[str]:
+    """`key: old -> new` for every value that differs."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            change
+            for name in [*before, *(n for n in now if n not in before)]
+            for change in differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+        ]
+    return [] if before == now else [f"{key} {json.dumps(before)[:60]} -> {json.dumps(now)[:60]}"]
+
+
+def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def optimizer_tensors(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
+    """AdamW's moments and step counts by parameter name: `exp_avg.backbone...`."""
+    state = getattr(optimizer, "optimizer", optimizer).state
+    return {
+        f"{key}.{name}": value.detach().cpu().contiguous()
+        for name, parameter in model.named_parameters()
+        for key, value in state.get(parameter, {}).items()
+    }
+
+
+def load_model(folder: Path, model: nn.Module) -> None:
+    """Weights of a checkpoint. Raises CheckpointError where they are another model's."""
+    tensors = read_tensors(folder / "model.safetensors")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder}: its weights are another model's ({str(error)[:300]})") from None
+
+
+def load_optimizer(folder: Path, model: nn.Module, optimizer) -> None:
+    """Moments of a checkpoint, each on its parameter's device; fused AdamW wants its step counts there too."""
+    optimizer = getattr(optimizer, "optimizer", optimizer)
+    parameters = dict(model.named_parameters())
+    optimizer.state.clear()
+    for key, tensor in read_tensors(folder / "optimizer.safetensors").items():
+        kind, _, name = key.partition(".")
+        if name not in parameters:
+            raise CheckpointError(f"{folder}: optimizer state of an unknown parameter {name}")
+        optimizer.state[parameters[name]][kind] = tensor.to(parameters[name].device)
+
+
+def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:
+    """All files into a temporary folder, the manifest last, everything on disk, then the final name."""
+    temporary = folder.parent / f".tmp-{folder.name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, values in tensors.items():
+        save_file(values, temporary / name)
+    (temporary / "state.json").write_text(json.dumps(content, indent=1))
+    manifest = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())}
+    for name in manifest:
+        flush(temporary / name)
+    (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))
+    flush(temporary / "manifest.json")
+    flush(temporary)
+    if folder.exists():  # the same step again, after a restart from an older checkpoint
+        shutil.rmtree(folder)
+    os.replace(temporary, folder)
+    flush(folder.parent)
+
+
+def verify(folder: Path) -> None:
+    """Raises CheckpointError unless every file is there with the size and SHA-256 of the manifest."""
+    manifest = read_json(folder / "manifest.json")
+    try:
+        files = dict(manifest["files"])
+        wanted = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{folder}: manifest.json does not list files") from None
+    if missing := {"model.safetensors", "optimizer.safetensors", "state.json"} - set(wanted):
+        raise CheckpointError(f"{folder}: manifest.json does not list {', '.join(sorted(missing))}")
+    for name, (size, digest) in wanted.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{folder}: {name} is missing")
+        if path.stat().st_size != size:
+            raise CheckpointError(f"{folder}: {name} has {path.stat().st_size} bytes, expected {size}")
+        if sha256(path) != digest:
+            raise CheckpointError(f"{folder}: {name} was changed (SHA-256 differs from the manifest)")
+
+
+def read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent}: {path.name} cannot be read ({type(error).__name__})") from None
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path.parent}: {path.name} cannot be read ({error})") from None
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,89 @@
+"""Every example once, rows placed by index, scores of the whole set: the same on any number of processes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from data.batch import collate
+from data.packed import TokenStore
+from engine.metrics import headline
+from engine.plan import evaluation_batches
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """probabilities (N, C) float32 in the order of the file; losses (N,): plain cross-entropy, NaN where unlabelled."""
+
+    probabilities: np.ndarray
+    losses: np.ndarray
+
+
+@torch.no_grad()
+def predict(
+    accelerator: Accelerator, model: nn.Module, store: TokenStore, batch_size: int, title: str, no_bar: bool | None
+) -> Predictions:
+    """Probabilities of every example of the store, on all processes. Leaves the model in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    shares = evaluation_batches(store.lengths, batch_size, accelerator.num_processes)[accelerator.process_index]
+    logits, seen = None, torch.zeros(len(store), device=accelerator.device)
+    for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
+        batch, _ = collate(store, share.index)
+        batch = batch.to(accelerator.device)
+        output = model(batch).logits.float()  # (B, C)
+        if logits is None:
+            logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
+        if share.real:
+            logits[batch.index] = output
+            seen[batch.index] += 1
+    model.train(was_training)
+    # each row was computed by one process and is zero elsewhere, so the sum is exact
+    logits, seen = accelerator.reduce(logits, "sum"), accelerator.reduce(seen, "sum")
+    assert bool((seen == 1).all()), "an example was left out or repeated in evaluation"
+    labels = torch.from_numpy(np.array(store.labels)).to(logits.device)
+    losses = torch.full_like(labels, torch.nan, dtype=torch.float32)
+    known = labels >= 0
+    losses[known] = F.cross_entropy(logits[known], labels[known], reduction="none")
+    return Predictions(logits.softmax(dim=1).cpu().numpy(), losses.cpu().numpy())
+
+
+class Evaluation:
+    """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        store: TokenStore,
+        labels: list[str],
+        negative: int | None,
+        batch_size: int,
+        no_bar: bool | None,
+    ):
+        self.accelerator, self.store, self.labels, self.negative = accelerator, store, labels, negative
+        self.batch_size, self.no_bar = batch_size, no_bar
+        self.predictions: Predictions | None = None
+
+    def run(self, model: nn.Module) -> dict[str, float]:
+        self.predictions = predict(self.accelerator, model, self.store, self.batch_size, "evaluating", self.no_bar)
+        scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative)
+        scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
+        # decisions follow from these numbers: every process must hold the very same ones
+        vector = torch.tensor(list(scores.values()), dtype=torch.float64, device=self.accelerator.device)
+        shared = dict(zip(scores, broadcast(vector).tolist(), strict=True))
+        return shared | {"absent_classes": int(shared["absent_classes"])}
+
+
+class NoEvaluation:
+    """Stands in where there is no dev set: no scores, so the newest weights are the best."""
+
+    predictions = None
+    store = None
+
+    def run(self, model: nn.Module) -> dict[str, float]:
+        return {}

@@ -1,0 +1,43 @@
+"""The folder of a run: one run at a time works in it."""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class FolderBusyError(RuntimeError):
+    """Another run works in the folder."""
+
+
+class RunFolder:
+    """`run.dir/run.name`, held by a lock that the system drops when the process ends, however it ends."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.handle = None
+
+    def open(self) -> None:
+        """Make the folder and take the lock. Raises ValueError where it cannot be written, FolderBusyError where held."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # lockf belongs to this process alone; flock would stay with a child after kill -9
+            self.handle = (self.path / "run.lock").open("a")
+        except OSError as error:
+            raise ValueError(f"run.dir: cannot write to {self.path} ({error.strerror})") from None
+        try:
+            fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.handle.close()
+            raise FolderBusyError(f"run.name: another run is working in {self.path}") from None
+
+    def close(self) -> None:
+        if self.handle is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path / "run.lock")
+            self.handle.close()
+
+
+def finished(path: Path) -> bool:
+    """Whether a run in this folder came to its end."""
+    return (path / "report.json").is_file()

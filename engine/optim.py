@@ -1,0 +1,63 @@
+"""Parameter groups, optimizer, and the learning rate as a pure function of the update."""
+
+import re
+
+import torch
+from torch import nn
+
+from engine.config import OptimConfig
+
+
+def lr_factor(update: int, total: int, warmup: float) -> float:
+    """The learning rate of update 0 .. total-1 as a share of the highest: up on a line, then down on a line to 0.
+
+    The first update of a warm-up already learns, the last one of the run still does.
+    """
+    rising = round(total * warmup)
+    if update < rising:
+        return (update + 1) / (rising + 1)
+    return (total - update) / max(1, total - rising)
+
+
+def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
+    """Groups with `name`, `params`, `peak_lr` and `weight_decay`; every trainable parameter is in exactly one.
+
+    Biases and norms (one dimension) are not decayed. Inside `model.backbone` the layer k of K learns at
+    lr * layer_decay ** (K - 1 - k) and the embeddings one step below layer 0; everything else at head_lr.
+    """
+    layer_of = {name: layer_number(name) for name, _ in model.named_parameters() if name.startswith("backbone.")}
+    top = max((layer for layer in layer_of.values() if layer is not None), default=-1)
+    groups: dict[tuple, dict] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name in layer_of:
+            below = top + 1 if is_embedding(name) else top - (top if layer_of[name] is None else layer_of[name])
+            where, peak = ("embeddings" if is_embedding(name) else f"layer {top - below}"), config.lr
+            peak *= config.layer_decay**below
+            if config.layer_decay == 1:
+                where = "backbone"
+        else:
+            where, peak = "head", config.head_lr or config.lr
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        key = (where, peak, decay)
+        group = groups.setdefault(
+            key, {"name": where, "params": [], "peak_lr": peak, "lr": peak, "weight_decay": decay}
+        )
+        group["params"].append(parameter)
+    return list(groups.values())
+
+
+def layer_number(name: str) -> int | None:
+    """encoder.layer.3.attention..., layers.3.mlp... -> 3; None outside of numbered layers."""
+    found = re.search(r"\.layers?\.(\d+)\.", name)
+    return int(found.group(1)) if found else None
+
+
+def is_embedding(name: str) -> bool:
+    return name.startswith("backbone.embeddings")
+
+
+def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
+    return torch.optim.AdamW(parameter_groups(model, config), lr=config.lr, fused=True)

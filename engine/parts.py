@@ -1,0 +1,35 @@
+"""What `engine/build.py` makes of a configuration and `engine/loop.py` works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
+
+    from engine.checkpoint import Checkpoints
+    from engine.evaluate import Evaluation
+    from engine.guard import FiniteGuard, OverflowGuard
+    from engine.loader import Loader
+    from engine.speed import Speed
+    from engine.tracking import Silent, Tracker
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a run. Model and optimizer are prepared by the accelerator; loader and schedule are ours."""
+
+    accelerator: Accelerator
+    model: nn.Module
+    loss_fn: nn.Module
+    optimizer: object
+    loader: Loader
+    guard: FiniteGuard | OverflowGuard
+    evaluation: Evaluation
+    tracker: Tracker | Silent
+    checkpoints: Checkpoints
+    speed: Speed
+    no_bar: bool | None
+    """tqdm's `disable`: True on all processes but one, None (quiet without a terminal) there."""

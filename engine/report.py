@@ -1,0 +1,114 @@
+"""What a finished run leaves: best/, predictions/, report.json and a table."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from engine import figures
+from engine.build import Run
+from engine.checkpoint import load_model
+from engine.metrics import confusion, headline, per_class
+from engine.speed import peak_memory
+from engine.state import State
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Written beside and renamed, so that a reader finds the old file or the new one."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
+    """id, label, predicted, one column a label: 9 significant digits hold a float32 exactly, so scores can be
+    computed again from the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "label", "predicted", *labels])
+        for row, (number, values) in enumerate(zip(store.labels, probabilities, strict=True)):
+            written = [f"{value:.9g}" for value in values]
+            gold = labels[number] if number >= 0 else ""
+            writer.writerow([store.id(row), gold, labels[int(np.argmax(values))], *written])
+    os.replace(temporary, path)
+
+
+def write_results(folder: Path, store, probabilities: np.ndarray, labels: list[str], negative: int | None) -> dict:
+    """predictions/dev.csv and the confusion matrices; returns the scores and the table by class."""
+    write_predictions(folder / "predictions" / "dev.csv", store, probabilities, labels)
+    gold = np.array(store.labels)
+    counts = confusion(gold, probabilities.argmax(axis=1), len(labels))
+    figures.confusion(counts, labels).savefig(folder / "predictions" / "confusion_counts.png")
+    figures.confusion(counts, labels, True).savefig(folder / "predictions" / "confusion_by_true_label.png")
+    return {"dev": headline(gold, probabilities, negative), "classes": per_class(gold, probabilities, labels)}
+
+
+def export(folder: Path, model, tokenizer, labels: list[str], encoding: dict) -> None:
+    """best/: everything that prediction needs, in save_pretrained form."""
+    temporary = folder.with_name(f".{folder.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    (temporary / "labels.json").write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
+    (temporary / "encoding.json").write_text(json.dumps(encoding, indent=1, ensure_ascii=False), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+
+
+def finish(run: Run, state: State) -> dict:
+    """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights."""
+    parts, config = run.parts, run.config
+    accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
+    load_model(parts.checkpoints.path(state.best_step), model)
+    parts.evaluation.run(parts.model)
+    seconds = state.seconds + parts.speed.total_seconds
+    report = {
+        "dev": None,
+        "step": state.best_step,
+        "epoch": state.best_step / parts.loader.updates_per_epoch,
+        "updates": state.step,
+        "stopped_early": state.stopped,
+        "processes": accelerator.num_processes,
+        "examples_per_rank": parts.loader.plan.examples_per_process(),
+        "seconds": seconds,
+        "tokens_per_second": parts.speed.total_tokens / max(parts.speed.total_seconds, 1e-9),
+        "padding_share": parts.loader.padding_share,
+        "peak_memory": peak_memory(accelerator.device),
+        "precision": run.precision,
+        "skipped_rows": run.skipped,
+    }
+    if accelerator.is_main_process:
+        export(run.folder / "best", model, run.tokenizer, run.labels, run.encoding)
+        if parts.evaluation.store is not None:
+            evaluation = parts.evaluation
+            report |= write_results(
+                run.folder, evaluation.store, evaluation.predictions.probabilities, run.labels, run.negative
+            )
+        write_json(run.folder / "report.json", report)
+    accelerator.wait_for_everyone()
+    return report
+
+
+def table(report: dict, folder: Path) -> str:
+    """The last thing a run prints."""
+    rows = []
+    if report["dev"]:
+        names = {"micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1"}
+        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in names.items()]
+    rows += [
+        ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
+        ("training", f"{report['seconds']:.1f} s"),
+        ("tokens/s", f"{report['tokens_per_second']:,.0f}"),
+        ("padding share", f"{100 * report['padding_share']:.1f} %"),
+        ("peak memory", f"{report['peak_memory']:.2f} GiB"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    return "\n".join(
+        ["", *lines, "", f"report       {folder / 'report.json'}", f"tensorboard  tensorboard --logdir {folder.parent}"]
+    )

@@ -1,0 +1,70 @@
+"""Train a sentence classifier: parse -> build -> train -> report.
+
+    accelerate launch train.py --config configs/sample.yaml --train.epochs 3 --run.name first
+
+Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run holds
+the folder. The last line printed is always the one message.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
+
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
+
+from engine.build import build
+from engine.config import parse
+from engine.folder import FolderBusyError, finished
+from engine.guard import NonFiniteError
+from engine.loop import train
+from engine.report import finish, table
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train as the command line says and return the exit code."""
+    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
+    try:
+        config, config_path, notices = parse(argv)
+        if config.run.name is not None and config.run.resume != "force":
+            folder = Path(config.run.dir) / config.run.name
+            if finished(folder):
+                print(f"{folder} is finished, see its report.json; nothing was changed")
+                return 0
+        for notice in notices:
+            print(notice)
+        run = build(config, config_path)
+    except FolderBusyError as error:
+        return say(error, 4)
+    except (ValueError, OSError) as error:
+        return say(error, 2)
+
+    accelerator = run.parts.accelerator
+    accelerator.print(run.summary)
+    accelerator.print(f"{'run folder':<12} {run.folder}\n")
+    try:
+        state = train(run.parts, config, run.state)
+        report = finish(run, state)
+        accelerator.print(table(report, run.folder))
+    except NonFiniteError as error:
+        return say(error, 3)
+    finally:
+        run.parts.tracker.close()
+        run.lock.close()
+        accelerator.end_training()
+        # a second run in this process may want another precision
+        AcceleratorState._reset_state(reset_partial_state=True)
+        PartialState._reset_state()
+    return 0
+
+
+def say(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
