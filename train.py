@@ -2,8 +2,8 @@
 
     accelerate launch train.py --config configs/sample.yaml --train.epochs 3 --run.name first
 
-Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run holds
-the folder. The last line printed is always the one message.
+Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run
+holds the folder. The last line printed is always the one message.
 """
 
 import sys
@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside 
 
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
+from transformers.utils import logging as transformers_logging
 
+from engine.arguments import parse
 from engine.build import build
-from engine.config import parse
 from engine.folder import FolderBusyError, finished
 from engine.guard import NonFiniteError
 from engine.loop import train
@@ -26,6 +27,7 @@ from engine.report import finish, table
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says and return the exit code."""
+    transformers_logging.disable_progress_bar()  # its bars for loading and saving say nothing here
     warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
     try:
         config, config_path, notices = parse(argv)

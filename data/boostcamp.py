@@ -1,4 +1,7 @@
-"""Boostcamp CSV of KLUE-RE: id, sentence, subject_entity, object_entity, label, source; entities are Python-dict texts."""
+"""Boostcamp CSV of KLUE-RE: id, sentence, subject_entity, object_entity, label, source.
+
+Entities are Python dicts written as text.
+"""
 
 import ast
 import csv
@@ -61,4 +64,6 @@ def entity_dict(text: str, column: str) -> dict:
             raise ValueError
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise ValueError(f"{column} is {text!r:.120}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}") from None
+        raise ValueError(
+            f"{column} is {text!r:.120}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}"
+        ) from None

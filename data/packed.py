@@ -85,7 +85,8 @@ def prepare(
                     shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise ValueError(
-            f"data.cache_dir: cannot write the token store to {cache_dir} ({error.strerror or error}); name another folder"
+            f"data.cache_dir: cannot write the token store to {cache_dir} ({error.strerror or error}); "
+            "name another folder"
         ) from None
     return load(folder)
 
@@ -128,7 +129,9 @@ def write(
             facts["wide"] += result.wide
     bar.close()
     if not facts["rows"]:
-        raise ValueError(f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}")
+        raise ValueError(
+            f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
+        )
 
     ids = [text.encode() for text in arrays["ids"]]
     save = {

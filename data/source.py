@@ -1,4 +1,4 @@
-"""Where rows come from: a file, the bundled sample, or a data set of the hub. All of them end as the bytes of a file."""
+"""Where rows come from: a file, the bundled sample, a data set of the hub. All of them end as the bytes of a file."""
 
 import hashlib
 import json

@@ -79,7 +79,9 @@ def build(config: Config, config_path: Path) -> Run:
         sources["dev"] = open_source(config.data.dev, config.data.format, "dev", "data.dev")
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
     stores = {
-        part: prepare(source, encoder, labels, cache, config.data.on_bad_row if part == "train" else "error", quiet=quiet)
+        part: prepare(
+            source, encoder, labels, cache, config.data.on_bad_row if part == "train" else "error", quiet=quiet
+        )
         for part, source in sources.items()
     }
 
@@ -153,13 +155,17 @@ def choose_precision(wanted: str | None) -> str:
     """fp32, bf16 or fp16: the configuration's, else the launcher's. A conflict of the two is an error."""
     launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if wanted and launcher in ("bf16", "fp16", "fp8") and wanted != launcher:
-        raise ValueError(f"train.precision: got {wanted!r}, but the launcher was started with --mixed_precision {launcher}")
+        raise ValueError(
+            f"train.precision: got {wanted!r}, but the launcher was started with --mixed_precision {launcher}"
+        )
     precision = wanted or ("fp32" if launcher == "no" else launcher)
     if precision == "fp8":
         raise ValueError("train.precision: the launcher says fp8, expected fp32, bf16 or fp16")
     on_cpu = not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
     if precision == "fp16" and on_cpu:
-        raise ValueError("train.precision: fp16 needs a GPU (accelerate would train in fp32 without saying so); use bf16")
+        raise ValueError(
+            "train.precision: fp16 needs a GPU (accelerate would train in fp32 without saying so); use bf16"
+        )
     return precision
 
 
@@ -180,7 +186,9 @@ def known_name(key: str, name: str, registry: dict) -> None:
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:
     if name is not None and name not in labels:
-        raise ValueError(f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class")
+        raise ValueError(
+            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
+        )
     return None if name is None else labels.index(name)
 
 
@@ -221,8 +229,8 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
     )
     if not hasattr(model, "all_tied_weights_keys"):
         raise ValueError(
-            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights are "
-            "not initialised and from_pretrained fails"
+            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights "
+            "are not initialised and from_pretrained fails"
         )
     if settings.backbone is not None:
         model.backbone = pretrained_backbone(settings.backbone, nested)
@@ -309,18 +317,22 @@ def describe(
     for part, store in stores.items():
         facts = store.facts
         lines.append(
-            f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens ({facts['tokens'] / facts['rows']:.1f} each, "
-            f"longest {store.lengths.max()}), {100 * facts['unknown'] / facts['tokens']:.2f} % unknown"
+            f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens "
+            f"({facts['tokens'] / facts['rows']:.1f} each, longest {store.lengths.max()}), "
+            f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown"
         )
         notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
         lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
         if facts["skipped"]:
-            lines.append(f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}")
+            lines.append(
+                f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
+            )
     parameters = sum(p.numel() for p in model.parameters())
     lines += [
         f"{'updates':<12} {total:,} ({plan.updates_per_epoch:,} an epoch) of {config.train.batch_size} examples",
         f"{'padding':<12} {100 * plan.padding_share():.1f} % of positions",
         f"{'parameters':<12} {parameters:,}",
-        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each, {precision}",
+        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each",
+        f"{'precision':<12} {precision}",
     ]
     return "\n".join(lines)

@@ -76,13 +76,13 @@ class Checkpoints:
         return None, skipped
 
     def compare(self, folder: Path, force: bool) -> list[str]:
-        """Notices on what changed since a checkpoint. Raises ValueError where that makes it another run, unless forced."""
+        """Notices on what changed since a checkpoint. Raises ValueError where that makes another run, unless forced."""
         before, now = read_json(folder / "state.json")["run"], self.facts
         changed = differences(before["fixed"], now["fixed"])
         if changed and not force:
             raise ValueError(
-                f"run.name: {folder.parent.parent} was started with another configuration: {'; '.join(changed)}; choose "
-                "another run.name, or set run.resume force to continue with the new one"
+                f"run.name: {folder.parent.parent} was started with another configuration: {'; '.join(changed)}; "
+                "choose another run.name, or set run.resume force to continue with the new one"
             )
         notices = [f"continued although changed: {change}" for change in changed]
         if before["threads"] != now["threads"]:
@@ -158,7 +158,9 @@ def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:
     for name, values in tensors.items():
         save_file(values, temporary / name)
     (temporary / "state.json").write_text(json.dumps(content, indent=1))
-    manifest = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())}
+    manifest = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())
+    }
     for name in manifest:
         flush(temporary / name)
     (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))

@@ -1,27 +1,12 @@
-"""The configuration: frozen dataclasses by section, from YAML and the command line through jsonargparse.
-
-`loss.*` besides `loss.name` are the options of that loss's constructor. Every problem is one line that names the key,
-the value, what was expected and the nearest key; several problems are told at once.
-"""
+"""The configuration: frozen dataclasses by section, plain values. `engine/arguments.py` fills them."""
 
 import dataclasses
-import difflib
-import inspect
-import re
-import types
-import typing
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from data.markers import TYPES
-from losses import LOSSES
-
-DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"
 
 
 @dataclass(frozen=True)
@@ -108,8 +93,8 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    lr: float = 3e-5
-    """Highest learning rate (AdamW)."""
+    lr: float | None = None
+    """Highest learning rate (AdamW). null = 2e-5 for a pretrained backbone, 1e-3 for one from nothing."""
     head_lr: float | None = None
     """That of everything outside the backbone. null = optim.lr."""
     layer_decay: float = 1.0
@@ -169,6 +154,11 @@ class Config:
     eval: EvalConfig = field(default_factory=EvalConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
 
+    def resolved(self) -> "Config":
+        """With the values that follow from others in place of null."""
+        lr = self.optim.lr or (1e-3 if self.model.backbone is None else 2e-5)
+        return dataclasses.replace(self, optim=dataclasses.replace(self.optim, lr=lr))
+
     def as_dict(self) -> dict:
         """Nested plain values, as a YAML file holds them."""
         values = dataclasses.asdict(self)
@@ -179,237 +169,8 @@ class Config:
         return yaml.safe_dump(self.as_dict(), allow_unicode=True, sort_keys=False)
 
 
-SECTIONS = {f.name: f.default_factory for f in dataclasses.fields(Config)}
-NOT_LOSS_OPTIONS = {"self", "class_counts"}  # given by the build, not by the user
-
-
-def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
-    """The configuration of a command line, the file it started from, and notices about it.
-
-    Raises ValueError with one line a problem. `--help` prints every key and exits.
-    """
-    path, given, problems = command_line(argv)
-    values = read_yaml(path)
-    loss = given.get("loss.name") or (values.get("loss") or {}).get("name") or LossConfig.name
-    if loss not in LOSSES:
-        raise ValueError(f"loss.name: got {loss!r}, expected one of {', '.join(LOSSES)}{nearest(str(loss), LOSSES)}")
-    values, notices = drop_replaced_loss(values, loss, "loss.name" in given)
-
-    known = known_keys(loss)
-    flat = dict(flatten(values, known))
-    given = group_dict_keys(given, known)
-    problems += [unknown_key(key, known) for key in [*flat, *given] if not is_known(key, known)]
-    if problems:
-        raise ValueError("\n".join(dict.fromkeys(problems)))
-
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
-        prog="train.py", exit_on_error=False, allow_abbrev=False, description="Train a sentence classifier."
-    )
-    parser.add_argument("--config", help=f"YAML file to start from (without it: configs/{DEFAULT.name})")
-    for name, section in SECTIONS.items():
-        if name != "loss":
-            parser.add_argument(f"--{name}", type=section, default=section())
-    parser.add_argument("--loss.name", type=Literal[tuple(LOSSES)], default=loss, help="The loss, see losses/.")
-    parser.add_class_arguments(LOSSES[loss], "loss", skip=NOT_LOSS_OPTIONS - {"self"})
-    if "--help" in argv or "-h" in argv:
-        parser.print_help()
-        raise SystemExit(0)
-
-    problems = []
-    merged: dict[str, Any] = {}
-    for key, value in (flat | given).items():
-        try:  # one key at a time, so that all problems are told at once
-            merged[key] = parse_value(parser, key, value, from_file=not isinstance(value, str) or key not in given)
-        except (ArgumentError, TypeError, ValueError) as error:
-            problems.append(f"{key}: got {shown(value)}, expected {expected(known[key], error)}")
-    if problems:
-        raise ValueError("\n".join(problems))
-    config = assemble(merged, loss, known)
-    check(config)
-    return config, path, notices
-
-
-def command_line(argv: Sequence[str]) -> tuple[Path, dict[str, str], list[str]]:
-    """`--key value` and `--key=value` pairs: the configuration file, the dotted keys, problems."""
-    path, given, problems = DEFAULT, {}, []
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        if word in ("--help", "-h"):
-            continue
-        if not word.startswith("--"):
-            problems.append(f"{word}: not understood; options look like --train.epochs 3")
-            continue
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not equals:
-            if not words or (words[0].startswith("--") and len(words[0]) > 2):
-                problems.append(f"{key}: no value after it")
-                continue
-            value = words.pop(0)
-        if key == "config":
-            path = Path(value)
-        else:
-            given[key] = value
-    return path, given, problems
-
-
-def read_yaml(path: Path) -> dict:
-    """The sections of a configuration file."""
-    if path.is_dir():
-        raise ValueError(f"--config: {path} is a folder, expected a YAML file")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"--config: no file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"--config: cannot read {path} ({error})") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"--config: {path} is no valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"--config: {path} holds {type(content).__name__}, expected the sections {', '.join(SECTIONS)}")
-    for name, section in content.items():
-        if section is not None and not isinstance(section, dict) and name in SECTIONS:
-            raise ValueError(f"--config: section {name} of {path} is {section!r}, expected keys and values")
-    return {str(name): section or {} for name, section in content.items()}
-
-
-def drop_replaced_loss(values: dict, loss: str, chosen: bool) -> tuple[dict, list[str]]:
-    """Options that the file gives to another loss than the command line's are dropped, with a notice."""
-    section = dict(values.get("loss") or {})
-    written = section.get("name", LossConfig.name)
-    if not chosen or written == loss:
-        return values, []
-    own = loss_options(loss)
-    dropped = [key for key in section if key != "name" and key not in own]
-    kept = {key: value for key, value in section.items() if key not in dropped}
-    notice = [f"loss.{', loss.'.join(dropped)} of {written} dropped: the loss is {loss}"] if dropped else []
-    return values | {"loss": kept | {"name": loss}}, notice
-
-
-def loss_options(name: str) -> dict[str, inspect.Parameter]:
-    parameters = inspect.signature(LOSSES[name].__init__).parameters
-    return {key: parameter for key, parameter in parameters.items() if key not in NOT_LOSS_OPTIONS}
-
-
-def known_keys(loss: str) -> dict[str, Any]:
-    """Dotted key -> type."""
-    known: dict[str, Any] = {}
-
-    def add(prefix: str, section: type) -> None:
-        hints = typing.get_type_hints(section)
-        for key in dataclasses.fields(section):
-            if dataclasses.is_dataclass(hints[key.name]):
-                add(f"{prefix}.{key.name}", hints[key.name])
-            else:
-                known[f"{prefix}.{key.name}"] = hints[key.name]
-
-    for name, section in SECTIONS.items():
-        if name != "loss":
-            add(name, section)
-    known["loss.name"] = Literal[tuple(LOSSES)]
-    hints = typing.get_type_hints(LOSSES[loss].__init__)
-    known |= {f"loss.{key}": hints.get(key, Any) for key in loss_options(loss)}
-    return known
-
-
-def flatten(values: dict, known: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested dicts to dotted keys; a key whose value is a dict stays whole."""
-    flat = []
-    for key, value in values.items():
-        dotted = f"{prefix}{key}"
-        if isinstance(value, dict) and dotted not in known:
-            flat += flatten(value, known, f"{dotted}.")
-        else:
-            flat.append((dotted, value))
-    return flat
-
-
-def is_known(key: str, known: dict[str, Any]) -> bool:
-    return key in known or any(key.startswith(f"{name}.") for name in known if typing.get_origin(known[name]) is dict)
-
-
-def group_dict_keys(given: dict[str, str], known: dict[str, Any]) -> dict[str, Any]:
-    """`--model.overrides.a 1` to {"model.overrides": {"a": 1}}."""
-    grouped: dict[str, Any] = {}
-    for key, value in given.items():
-        owner = next((name for name in known if key.startswith(f"{name}.") and is_known(key, known)), None)
-        if owner is None:
-            grouped[key] = value
-        else:
-            grouped.setdefault(owner, {})[key.removeprefix(f"{owner}.")] = yaml.safe_load(value)
-    return grouped
-
-
-def unknown_key(key: str, known: dict[str, Any]) -> str:
-    section = key.split(".")[0]
-    if section not in SECTIONS:
-        return f"{key}: unknown section {section!r}; sections are {', '.join(SECTIONS)}{nearest(key, known)}"
-    hint = nearest(key, known)
-    if not hint:
-        hint = f"; keys of {section}: {', '.join(name for name in known if name.startswith(section + '.'))}"
-    return f"{key}: unknown key{hint}"
-
-
-def nearest(word: str, choices) -> str:
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def parse_value(parser: ArgumentParser, key: str, value: Any, from_file: bool) -> Any:
-    """`value` checked and converted by jsonargparse."""
-    if from_file:
-        nested: Any = value
-        for part in reversed(key.split(".")):
-            nested = {part: nested}
-        parsed = parser.parse_object(nested, defaults=False)
-    else:
-        parsed = parser.parse_args([f"--{key}={value}"], defaults=False)
-    result = parsed[key]
-    return result.as_dict() if hasattr(result, "as_dict") else result
-
-
 def shown(value: Any) -> str:
     return "null" if value is None else repr(value)
-
-
-def expected(hint: Any, error: Exception) -> str:
-    """A type in words: a whole number, one of a, b, or null."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return " or ".join(expected(part, error) for part in typing.get_args(hint))
-    if typing.get_origin(hint) is Literal:
-        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
-    if hint in words:
-        return words[hint]
-    if typing.get_origin(hint) is list:
-        return "a list such as [a, b]"
-    if typing.get_origin(hint) is dict:
-        return "keys and values such as {a: 1}"
-    return re.sub(r"\s+", " ", str(error))[:200]
-
-
-def assemble(flat: dict[str, Any], loss: str, known: dict[str, Any]) -> Config:
-    """Checked dotted values over the defaults."""
-    nested: dict[str, dict] = {name: {} for name in SECTIONS}
-    for key, value in flat.items():
-        section, _, rest = key.partition(".")
-        name, _, inner = rest.partition(".")
-        if not inner:
-            nested[section][name] = value
-        else:
-            nested[section].setdefault(name, {})[inner] = value
-    options = nested.pop("loss")
-    options.pop("name", None)
-    defaults = {k: p.default for k, p in loss_options(loss).items() if p.default is not inspect.Parameter.empty}
-    sections = {}
-    for name, values in nested.items():
-        section = SECTIONS[name]
-        for key, hint in typing.get_type_hints(section).items():
-            if dataclasses.is_dataclass(hint):
-                values[key] = hint(**values.get(key, {}))
-        sections[name] = section(**values)
-    return Config(loss=LossConfig(loss, defaults | options), **sections)
 
 
 def check(config: Config) -> None:
@@ -437,7 +198,7 @@ def check(config: Config) -> None:
         require(getattr(config.model.scratch, name) >= 1, f"model.scratch.{name}", "1 or more")
     require(config.data.max_length >= 8, "data.max_length", "8 or more")
     require(config.run.seed >= 0, "run.seed", "0 or more")
-    require(config.optim.lr > 0, "optim.lr", "a number above 0")
+    require(config.optim.lr is None or config.optim.lr > 0, "optim.lr", "a number above 0, or null")
     require(config.optim.head_lr is None or config.optim.head_lr > 0, "optim.head_lr", "a number above 0, or null")
     require(0 < config.optim.layer_decay <= 1, "optim.layer_decay", "a number above 0, up to 1")
     require(config.optim.weight_decay >= 0, "optim.weight_decay", "0 or more")

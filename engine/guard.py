@@ -82,8 +82,8 @@ def name_examples(parts: Parts, criterion: nn.Module, seed: int, step: int) -> s
     ids = [loader.store.id(row) for row, bad in zip(update.examples, everywhere.tolist(), strict=True) if bad]
     blame = f"examples {', '.join(ids[:20])}" if ids else f"no single example of {len(update.examples)} alone"
     return (
-        f"values that are not finite in update {step + 1} (epoch {epoch + 1}): {blame}; weights and optimizer are those "
-        "before it, the last checkpoint is kept"
+        f"values that are not finite in update {step + 1} (epoch {epoch + 1}): {blame}; weights and optimizer are "
+        "those before it, the last checkpoint is kept"
     )
 
 

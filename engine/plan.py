@@ -78,7 +78,9 @@ class Plan:
         filler = Share(np.repeat(atoms[0], self.views), real=False)
         return [
             [
-                Share(np.repeat(np.concatenate([atoms[a] for a in part]), self.views), real=True) if len(part) else filler
+                Share(np.repeat(np.concatenate([atoms[a] for a in part]), self.views), real=True)
+                if len(part)
+                else filler
                 for part in np.array_split(mine, passes)
             ]
             for mine in dealt

@@ -62,7 +62,7 @@ def export(folder: Path, model, tokenizer, labels: list[str], encoding: dict) ->
 
 def finish(run: Run, state: State) -> dict:
     """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights."""
-    parts, config = run.parts, run.config
+    parts = run.parts
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
     load_model(parts.checkpoints.path(state.best_step), model)
     parts.evaluation.run(parts.model)

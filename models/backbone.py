@@ -22,7 +22,9 @@ ARCHITECTURE = (
 
 def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     """The last hidden states of a packed batch, (T, H). Pads inside and takes the padding out again."""
-    rows = torch.searchsorted(batch.offsets[1:], torch.arange(len(batch.tokens), device=batch.tokens.device), right=True)
+    rows = torch.searchsorted(
+        batch.offsets[1:], torch.arange(len(batch.tokens), device=batch.tokens.device), right=True
+    )
     shape = (len(batch), batch.longest)
     pad = backbone.config.pad_token_id or 0
     tokens = batch.tokens.new_full(shape, pad).index_put((rows, batch.positions), batch.tokens)  # (B, L)
@@ -76,12 +78,14 @@ def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, ma
                 f"{getattr(config, key, None)!r}; only settings such as dropout can be overridden"
             )
         if not hasattr(config, key):
-            raise ValueError(f"model.overrides.{key}: the configuration of {name} ({config.model_type}) has no such key")
+            raise ValueError(
+                f"model.overrides.{key}: the configuration of {name} ({config.model_type}) has no such key"
+            )
         setattr(config, key, value)
     if tokenizer_size > config.vocab_size:
         raise ValueError(
-            f"model.tokenizer: it has {tokenizer_size} tokens, but the embedding of {name} has {config.vocab_size} rows; "
-            "use the backbone's own tokenizer"
+            f"model.tokenizer: it has {tokenizer_size} tokens, but the embedding of {name} has {config.vocab_size} "
+            "rows; use the backbone's own tokenizer"
         )
     longest = longest_input(config)
     if max_length > longest:

@@ -23,7 +23,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
                 raise ValueError(f"{name} is a file, expected a folder or a hub name")
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
         else:
-            tokenizer = fetch(name, lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options))
+            tokenizer = fetch(
+                name, lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = str(error) if str(error).startswith("model.") else f"model.tokenizer: {name}: {first_line(error)}"
         raise ValueError(message) from None
