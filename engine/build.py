@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from data import sample
+from data import FORMATS, sample
 from data.encode import Encoder, EncodingOptions
 from data.labels import label_list
 from data.markers import added_tokens
@@ -64,6 +65,7 @@ def build(config: Config, config_path: Path) -> Run:
     precision = choose_precision(config.train.precision)
     threads = set_threads(config.run.threads)
     for key, name, registry in (
+        ("data.format", config.data.format, {"auto": None} | FORMATS),
         ("model.name", config.model.name, MODELS),
         ("model.pooling", config.model.pooling, POOLINGS),
         ("model.head", config.model.head, HEADS),
@@ -85,6 +87,10 @@ def build(config: Config, config_path: Path) -> Run:
         for part, source in sources.items()
     }
 
+    if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
+        for part, store in stores.items():
+            rows_without_entities(f"data.{part}", store, config.model.pooling)
+
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(precision, precision),
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
@@ -102,8 +108,8 @@ def build(config: Config, config_path: Path) -> Run:
         group=loss_fn.group,
         views=loss_fn.views,
     )
-    total = total_updates(plan.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, stores, plan, total, model, accelerator, precision, threads)
+    loader = Loader(stores["train"], plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+    described = describe(config, stores, loader, model, accelerator, precision, threads)
 
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
@@ -121,7 +127,6 @@ def build(config: Config, config_path: Path) -> Run:
     evaluation = NoEvaluation()
     if "dev" in stores:
         evaluation = Evaluation(accelerator, stores["dev"], labels, negative, config.eval.batch_size, no_bar)
-    loader = Loader(stores["train"], plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
     parts = Parts(
         accelerator=accelerator,
         model=model,
@@ -132,7 +137,7 @@ def build(config: Config, config_path: Path) -> Run:
         evaluation=evaluation,
         tracker=tracker,
         checkpoints=checkpoints,
-        speed=Speed(accelerator.device, loader.padding_share),
+        speed=Speed(accelerator.device, loader.padding_share, state.seconds),
         no_bar=no_bar,
     )
     return Run(
@@ -190,6 +195,15 @@ def negative_number(name: str | None, labels: list[str]) -> int | None:
             f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
         )
     return None if name is None else labels.index(name)
+
+
+def rows_without_entities(key: str, store: TokenStore, pooling: str) -> None:
+    """Raises ValueError where a pooling would read entities that are not there."""
+    if len(missing := np.flatnonzero(store.spans[:, 0, 0, 0] < 0)):
+        raise ValueError(
+            f"model.pooling: {pooling} reads the entities, but {len(missing)} rows of {key} have none, the first is "
+            f"{store.id(missing[0])!r}; use model.pooling cls"
+        )
 
 
 def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, int]:
@@ -305,8 +319,7 @@ def open_run(
 def describe(
     config: Config,
     stores: dict[str, TokenStore],
-    plan: Plan,
-    total: int,
+    loader: Loader,
     model: PreTrainedModel,
     accelerator: Accelerator,
     precision: str,
@@ -327,10 +340,12 @@ def describe(
             lines.append(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
             )
+    per_epoch = loader.updates_per_epoch
+    total = total_updates(per_epoch, config.train.epochs, config.train.max_updates)
     parameters = sum(p.numel() for p in model.parameters())
     lines += [
-        f"{'updates':<12} {total:,} ({plan.updates_per_epoch:,} an epoch) of {config.train.batch_size} examples",
-        f"{'padding':<12} {100 * plan.padding_share():.1f} % of positions",
+        f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",
+        f"{'padding':<12} {100 * loader.padding_share:.1f} % of positions",
         f"{'parameters':<12} {parameters:,}",
         f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each",
         f"{'precision':<12} {precision}",

@@ -25,8 +25,8 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    format: Literal["auto", "klue", "boostcamp"] = "auto"
-    """klue: KLUE-RE JSON; boostcamp: its CSV; auto: decided for each file."""
+    format: str = "auto"
+    """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file. See data/__init__.py."""
     train: str = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
     dev: str | None = "sample:dev"

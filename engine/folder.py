@@ -18,7 +18,7 @@ class RunFolder:
         self.handle = None
 
     def open(self) -> None:
-        """Make the folder and lock it. Raises ValueError where it cannot be written, FolderBusyError where it is held."""
+        """Make the folder and lock it. Raises ValueError if it cannot be written, FolderBusyError if it is held."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             # lockf belongs to this process alone; flock would stay with a child after kill -9

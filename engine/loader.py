@@ -40,7 +40,7 @@ class Loader:
     def __init__(self, store: TokenStore, plan: Plan, process: int, pin: bool):
         self.store, self.plan, self.process, self.pin = store, plan, process, pin
         self.updates_per_epoch = plan.updates_per_epoch
-        self.padding_share = plan.padding_share()
+        self.examples_per_process, self.padding_share = plan.account()
 
     def updates(self, epoch: int, first: int, weight: Callable[[Tensor], Tensor]) -> Iterator[Update]:
         """The updates of an epoch from number `first` on; `weight(labels)` is the loss's share of the denominator."""

@@ -31,10 +31,11 @@ def train(parts: Parts, config: Config, state: State) -> State:
     total = total_updates(per_epoch, config.train.epochs, config.train.max_updates)
     eval_every, save_every = config.eval.every or per_epoch, config.train.save_every or per_epoch
     max_norm = config.train.max_grad_norm or math.inf
+    if state.finished(total):
+        return state
     bar = tqdm(total=total, initial=state.step, desc="training", unit=" updates", disable=parts.no_bar)
 
-    first_epoch = state.step // per_epoch
-    for epoch in range(first_epoch, 0 if state.finished(total) else config.train.epochs):
+    for epoch in range(state.step // per_epoch, config.train.epochs):
         criterion = loss_fn.at(epoch)
         for update in loader.updates(epoch, first=state.step % per_epoch, weight=criterion.weight):
             # dropout is a function of (seed, update, process), so a resumed run draws what the first one would have
@@ -63,32 +64,33 @@ def train(parts: Parts, config: Config, state: State) -> State:
             bar.update()
 
             last = state.step == total
-            if due(state.step, config.train.log_every, last):
-                # numbers leave the device here and nowhere else
-                if (bad := guard.bad_update()) is not None:
-                    raise NonFiniteError(name_examples(parts, criterion, config.run.seed, bad))
-                mean_loss = accelerator.reduce(state.loss, "mean").item() / state.updates_since_log
-                rate = config.optim.lr * lr_factor(state.step - 1, total, config.optim.warmup)
-                numbers = {"loss": mean_loss, "learning_rate": rate, "gradient_norm": norm.item()}
+            log_now, eval_now = due(state.step, config.train.log_every, last), due(state.step, eval_every, last)
+            save_now = due(state.step, save_every, last)
+            if (log_now or eval_now or save_now) and (bad := guard.bad_update()) is not None:
+                raise NonFiniteError(name_examples(parts, criterion, config.run.seed, bad))
+
+            if log_now:  # numbers leave the device here and nowhere else
+                numbers = {
+                    "loss": accelerator.reduce(state.loss, "mean").item() / state.updates_since_log,
+                    "learning_rate": config.optim.lr * lr_factor(state.step - 1, total, config.optim.warmup),
+                    "gradient_norm": norm.item(),
+                }
                 tracker.log("train", state.step, state.step / per_epoch, numbers, parts.speed.read())
                 state.forget_loss()
 
-            improved = False
-            if due(state.step, eval_every, last):
-                if (bad := guard.bad_update()) is not None:
-                    raise NonFiniteError(name_examples(parts, criterion, config.run.seed, bad))
+            if eval_now:
                 scores = evaluation.run(model)  # every dev example once; the same numbers on every process
                 tracker.log("dev", state.step, state.step / per_epoch, scores)
                 tracker.confusion(state.step, evaluation)
                 improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
-                parts.speed.restart()
+                save_now = save_now or improved or state.stopped
 
-            if due(state.step, save_every, last or improved or state.stopped):
-                if (bad := guard.bad_update()) is not None:
-                    raise NonFiniteError(name_examples(parts, criterion, config.run.seed, bad))
+            if save_now:
+                state.seconds = parts.speed.training_seconds()
                 checkpoints.save(state, model, optimizer)
+            if eval_now or save_now:
                 parts.speed.restart()
             if state.finished(total):
                 bar.close()
                 return state
-    return state
+    raise AssertionError("the plan ran out before the run was finished")

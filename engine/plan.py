@@ -65,43 +65,40 @@ class Plan:
         Atoms (runs of `group` examples) are dealt by falling length, forth and back, so that processes get the same
         tokens; what a process got is cut into passes of similar length.
         """
-        atoms = np.split(update, np.arange(self.group, len(update), self.group))
-        tokens = np.array([self.lengths[atom].sum() for atom in atoms])
+        first_rows = np.arange(0, len(update), self.group)
+        tokens = np.add.reduceat(self.lengths[update], first_rows)  # of each atom
         order = np.argsort(-tokens, kind="stable")
         turn = np.arange(len(order)) % (2 * self.processes)
         owner = np.minimum(turn, 2 * self.processes - 1 - turn)
         dealt = [order[owner == process] for process in range(self.processes)]
 
-        most = max(map(len, dealt))
         atoms_a_pass = max(1, (self.micro_batch_size or len(update)) // self.group)
-        passes = math.ceil(most / atoms_a_pass)
-        filler = Share(np.repeat(atoms[0], self.views), real=False)
+        passes = math.ceil(max(map(len, dealt)) / atoms_a_pass)
+        filler = Share(self.rows(update, order[:1]), real=False)
         return [
             [
-                Share(np.repeat(np.concatenate([atoms[a] for a in part]), self.views), real=True)
-                if len(part)
-                else filler
+                Share(self.rows(update, part), real=True) if len(part) else filler
                 for part in np.array_split(mine, passes)
             ]
             for mine in dealt
         ]
 
-    def examples_per_process(self) -> list[int]:
-        """Examples that each process computes in the first epoch."""
-        counts = np.zeros(self.processes, dtype=int)
+    def rows(self, update: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+        """The examples of some atoms of an update, each as many times as it has views."""
+        places = (atoms[:, None] * self.group + np.arange(self.group)).ravel()
+        return np.repeat(update[places[places < len(update)]], self.views)
+
+    def account(self) -> tuple[list[int], float]:
+        """Of the first epoch: examples that each process computes, and padding positions as a share of all positions,
+        were each forward pass padded to its longest example."""
+        examples, slots = np.zeros(self.processes, dtype=int), 0
         for update in self.updates(0):
             for process, shares in enumerate(self.cut(update)):
-                counts[process] += sum(len(share.index) for share in shares if share.real)
-        return (counts // self.views).tolist()
-
-    def padding_share(self, epoch: int = 0) -> float:
-        """Padding positions as a share of all positions, were each forward pass padded to its longest example."""
-        slots = tokens = 0
-        for update in self.updates(epoch):
-            for share in (share for process in self.cut(update) for share in process if share.real):
-                slots += len(share.index) * int(self.lengths[share.index].max())
-                tokens += int(self.lengths[share.index].sum())
-        return 1 - tokens / slots
+                for share in shares:
+                    examples[process] += len(share.index) * share.real
+                    slots += len(share.index) * int(self.lengths[share.index].max()) * share.real
+        tokens = int(self.lengths.sum()) * self.views
+        return (examples // self.views).tolist(), 1 - tokens / slots
 
 
 def evaluation_batches(lengths: np.ndarray, batch_size: int, processes: int) -> list[list[Share]]:

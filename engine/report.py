@@ -66,7 +66,6 @@ def finish(run: Run, state: State) -> dict:
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
     load_model(parts.checkpoints.path(state.best_step), model)
     parts.evaluation.run(parts.model)
-    seconds = state.seconds + parts.speed.total_seconds
     report = {
         "dev": None,
         "step": state.best_step,
@@ -74,8 +73,8 @@ def finish(run: Run, state: State) -> dict:
         "updates": state.step,
         "stopped_early": state.stopped,
         "processes": accelerator.num_processes,
-        "examples_per_rank": parts.loader.plan.examples_per_process(),
-        "seconds": seconds,
+        "examples_per_rank": parts.loader.examples_per_process,
+        "seconds": parts.speed.training_seconds(),
         "tokens_per_second": parts.speed.total_tokens / max(parts.speed.total_seconds, 1e-9),
         "padding_share": parts.loader.padding_share,
         "peak_memory": peak_memory(accelerator.device),

@@ -22,7 +22,7 @@ class Tracker:
         self.writer = SummaryWriter(folder, purge_step=step + 1) if tensorboard else NoWriter()
 
     def log(self, split: str, step: int, epoch: float, numbers: dict, speed: dict | None = None) -> None:
-        """One line of metrics.jsonl and the same numbers as scalars; `speed` differs from run to run, so it is apart."""
+        """One line of metrics.jsonl and the same numbers as scalars; `speed`, unlike them, differs between runs."""
         line = {"step": step, "epoch": round(epoch, 6), "split": split, **numbers}
         if speed:
             line["speed"] = speed

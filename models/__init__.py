@@ -7,11 +7,12 @@
 
 from transformers import AutoConfig, AutoModel
 
-from models.relation import RelationConfig, RelationModel
+from models.relation import RelationModel
 
 MODELS = {
     "relation": RelationModel,
 }
 
-AutoConfig.register(RelationConfig.model_type, RelationConfig, exist_ok=True)
-AutoModel.register(RelationConfig, RelationModel, exist_ok=True)
+for model in MODELS.values():
+    AutoConfig.register(model.config_class.model_type, model.config_class, exist_ok=True)
+    AutoModel.register(model.config_class, model, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, BertConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.batch import Batch
 
@@ -39,12 +39,12 @@ def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     return hidden[rows, batch.positions]  # (T, H)
 
 
-def empty_backbone(config: PretrainedConfig) -> PreTrainedModel:
+def empty_backbone(config: PreTrainedConfig) -> PreTrainedModel:
     """A backbone with new weights, without the pooler that nothing here reads (DDP would miss its gradient)."""
     return AutoModel.from_config(config, **without_pooler(config))
 
 
-def without_pooler(config: PretrainedConfig) -> dict:
+def without_pooler(config: PreTrainedConfig) -> dict:
     # a mapping of transformers from configurations to classes; AutoModel itself takes any keyword
     model_class = AutoModel._model_mapping[type(config)]
     parameters = inspect.signature(model_class.__init__).parameters
@@ -53,7 +53,7 @@ def without_pooler(config: PretrainedConfig) -> dict:
 
 def scratch_config(
     hidden_size: int, layers: int, heads: int, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> PretrainedConfig:
+) -> PreTrainedConfig:
     """A small BERT to be trained from nothing."""
     if hidden_size % heads:
         raise ValueError(f"model.scratch.hidden_size {hidden_size} is no multiple of model.scratch.heads {heads}")
@@ -68,7 +68,7 @@ def scratch_config(
     )
 
 
-def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, max_length: int) -> PretrainedConfig:
+def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, max_length: int) -> PreTrainedConfig:
     """The configuration of a pretrained backbone, checked against tokenizer and length before weights are read."""
     config = fetch(name, lambda **options: AutoConfig.from_pretrained(name, trust_remote_code=False, **options))
     for key, value in (overrides or {}).items():
@@ -93,14 +93,14 @@ def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, ma
     return config
 
 
-def longest_input(config: PretrainedConfig) -> int:
+def longest_input(config: PreTrainedConfig) -> int:
     """Tokens that a backbone has positions for; the RoBERTa family starts counting after its padding number."""
     positions = getattr(config, "max_position_embeddings", None) or 10**9
     reserved = config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "data2vec-text")
     return positions - (config.pad_token_id or 0) - 1 if reserved else positions
 
 
-def pretrained_backbone(name: str, config: PretrainedConfig) -> PreTrainedModel:
+def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """The weights of `name` in float32, whatever the checkpoint's type; what is missing in it is named."""
     backbone, report = fetch(
         name,
@@ -170,7 +170,7 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def set_dropout(config: PretrainedConfig, share: float | None) -> None:
+def set_dropout(config: PreTrainedConfig, share: float | None) -> None:
     """Set every dropout of a backbone's configuration; None leaves them as they are."""
     if share is None:
         return

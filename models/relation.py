@@ -6,7 +6,7 @@ Legend: B examples, T tokens of all of them, H hidden size, F features, C classe
 from dataclasses import dataclass
 
 from torch import Tensor
-from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from data.batch import Batch
@@ -23,21 +23,22 @@ class Output(ModelOutput):
     features: Tensor | None = None
 
 
-class RelationConfig(PretrainedConfig):
-    """The backbone's own configuration, nested, and what stands on top of it."""
+class RelationConfig(PreTrainedConfig):
+    """The backbone's own configuration, nested, and what stands on top of it. Fields, as transformers 5 wants them."""
 
     model_type = "plainloop_relation"
     sub_configs = {"backbone": AutoConfig}  # noqa: RUF012 (the name and form are transformers')
 
-    def __init__(self, backbone=None, pooling="entity_start", head="mlp", head_dropout=0.1, classes=2, **kwargs):
-        if isinstance(backbone, dict):
-            backbone = AutoConfig.for_model(**backbone)
-        self.backbone = backbone
-        self.pooling = pooling
-        self.head = head
-        self.head_dropout = head_dropout
-        self.classes = classes
-        super().__init__(**kwargs)
+    backbone: dict | PreTrainedConfig | None = None
+    pooling: str = "entity_start"
+    head: str = "mlp"
+    head_dropout: float = 0.1
+    classes: int = 2
+
+    def __post_init__(self, **kwargs):
+        if isinstance(self.backbone, dict):
+            self.backbone = AutoConfig.for_model(**self.backbone)
+        super().__post_init__(**kwargs)
 
 
 class RelationModel(PreTrainedModel):
