@@ -46,6 +46,8 @@ class Encoder:
     """Encodes examples for one tokenizer and one set of options. Type 0 is "none"; types count from 1."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, options: EncodingOptions):
+        if len(options.types) > 127:  # stored in a byte
+            raise ValueError(f"data.types: lists {len(options.types)} types, expected 127 at most")
         if not tokenizer.is_fast:
             raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
         unknown = [t for t in added_tokens(options.marker, options.types) if t not in tokenizer.get_vocab()]
@@ -185,13 +187,13 @@ def extra_inputs(example: Example, length: int) -> dict[str, int | np.ndarray]:
     """`example.extra` as int or int32 (length,)."""
     checked: dict[str, int | np.ndarray] = {}
     for name, value in example.extra.items():
-        if isinstance(value, (int, np.integer)):
-            checked[name] = int(value)
-            continue
-        checked[name] = np.array(value, dtype=np.int32)
-        if checked[name].shape != (length,):
+        array = np.array(value)
+        if array.shape not in ((), (length,)) or array.dtype.kind not in "biu":
             raise ValueError(
-                f"extra input {name!r} has shape {checked[name].shape}, expected one int or one int for each of the "
-                f"{length} tokens of the encoded example"
+                f"extra input {name!r} has shape {array.shape} and type {array.dtype}, expected one int or one int "
+                f"for each of the {length} tokens of the encoded example"
             )
+        if array.min() < -(2**31) or array.max() >= 2**31:
+            raise ValueError(f"extra input {name!r} holds a number that does not fit 32 bits")
+        checked[name] = array.astype(np.int32) if array.shape else int(array)
     return checked

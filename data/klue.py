@@ -17,9 +17,10 @@ UNLABELLED = (None, "", "100", 100)  # 100 is the placeholder of Boostcamp's tes
 
 def rows(raw: bytes, name: str) -> list[dict]:
     """The rows of the file `name`. Raises ValueError where it is no JSON list of objects with KLUE's keys."""
+    text = decode(raw, name)
     try:
-        content = json.loads(decode(raw, name))
-    except json.JSONDecodeError as error:
+        content = json.loads(text)
+    except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
         raise ValueError(f"{name}: no valid JSON ({error}); expected a list of KLUE-RE rows") from None
     except RecursionError:
         raise ValueError(f"{name}: JSON nested too deeply; expected a list of KLUE-RE rows") from None

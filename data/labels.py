@@ -33,7 +33,10 @@ def label_list(name: str) -> list[str]:
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"data.labels: {name!r} is neither one of {', '.join(LABELS)} nor a file")
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"data.labels: cannot read {name} ({error})") from None
     if text.lstrip().startswith("["):
         try:
             labels = json.loads(text)

@@ -18,7 +18,6 @@ from data.encode import Encoded, Encoder
 from data.schema import Example
 from data.source import Source
 
-FORMAT_VERSION = 1
 CHUNK = 1000  # rows that are Python objects at a time
 
 
@@ -69,8 +68,16 @@ def prepare(
 
     Raises ValueError for a bad row (`on_bad_row` "error") with its number, or when "skip" left no row at all.
     """
-    identity = (FORMAT_VERSION, source.digest, source.format, encoder.fingerprint(), list(labels), on_bad_row)
-    key = hashlib.sha256(repr((*identity, need_labels)).encode()).hexdigest()[:32]
+    identity = (
+        code_digest(),
+        source.digest,
+        source.format,
+        encoder.fingerprint(),
+        list(labels),
+        on_bad_row,
+        need_labels,
+    )
+    key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
     folder = cache_dir / key
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
@@ -89,6 +96,14 @@ def prepare(
             "name another folder"
         ) from None
     return load(folder)
+
+
+def code_digest() -> str:
+    """Of the files of this package: whoever edits a reader or a marker in place must not get the old store."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def write(
@@ -149,7 +164,8 @@ def write(
         save[f"extra.{name}"] = flat
     for name, array in save.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    (folder / "store.json").write_text(json.dumps({"facts": facts, "extra": sorted(extra)}, ensure_ascii=False))
+    meta = json.dumps({"facts": facts, "extra": sorted(extra)}, ensure_ascii=False)
+    (folder / "store.json").write_text(meta, encoding="utf-8")
 
 
 def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool) -> Iterator:
@@ -192,7 +208,7 @@ def load(folder: Path) -> TokenStore:
     def column(name: str) -> np.ndarray:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
-    meta = json.loads((folder / "store.json").read_text())
+    meta = json.loads((folder / "store.json").read_text(encoding="utf-8"))
     names = ("tokens", "offsets", "second", "spans", "types", "labels", "id_bytes", "id_offsets")
     columns = {name: column(name) for name in names}
     return TokenStore(**columns, extra={n: column(f"extra.{n}") for n in meta["extra"]}, facts=meta["facts"])

@@ -37,6 +37,11 @@ class Example:
     def __post_init__(self):
         if not self.text.strip():
             raise ValueError("the sentence is empty")
+        try:  # JSON can write such characters, tokenizers and files cannot
+            "".join(part or "" for part in (self.id, self.text, self.text_pair, self.label)).encode()
+        except UnicodeEncodeError as error:
+            character = ord(error.object[error.start])
+            raise ValueError(f"character \\u{character:04x} is half of a surrogate pair, no character") from None
         if (self.subject is None) != (self.object is None):
             raise ValueError("one entity is missing: expected a subject and an object, or neither")
         for role, span in self.entities():

@@ -48,14 +48,15 @@ def open_source(location: str, format: str, part: str, key: str) -> Source:
     if location.startswith("hub:"):
         return Source(location, hub_bytes(location, part, key), "klue")
     path = Path(location)
-    if path.is_dir():
-        raise ValueError(f"{key}: {location} is a folder, expected a file")
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{key}: no file {location}") from None
-    except OSError as error:
-        raise ValueError(f"{key}: cannot read {location} ({error.strerror})") from None
+    except IsADirectoryError:
+        raise ValueError(f"{key}: {location} is a folder, expected a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{key}: cannot read {location!r:.200} ({reason})") from None
     return Source(location, raw, detect(raw) if format == "auto" else format)
 
 
@@ -82,8 +83,10 @@ def hub_bytes(location: str, part: str, key: str) -> bytes:
         ) from None
     label = rows.features.get("label")
     names = getattr(label, "names", None)
-    # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
-    converted = [
-        {**row, "label": names[row["label"]] if row["label"] >= 0 else None} if names else dict(row) for row in rows
-    ]
+
+    def named(number: int | None) -> str | None:
+        # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
+        return names[number] if number is not None and number >= 0 else None
+
+    converted = [{**row, "label": named(row["label"])} if names else dict(row) for row in rows]
     return json.dumps(converted, ensure_ascii=False).encode()

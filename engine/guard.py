@@ -58,13 +58,14 @@ def make_guard(accelerator: Accelerator, optimizer) -> FiniteGuard | OverflowGua
     return (OverflowGuard if accelerator.mixed_precision == "fp16" else FiniteGuard)(accelerator, optimizer)
 
 
-def name_examples(parts: Parts, criterion: nn.Module, seed: int, step: int) -> str:
+def name_examples(parts: Parts, seed: int, step: int) -> str:
     """Compute update `step` once more, with the weights and randomness it had, and say which examples are to blame.
 
     All processes take part. First the losses are looked at, then, where they are finite, each example's own gradient.
     """
     accelerator, loader = parts.accelerator, parts.loader
     epoch, number = divmod(step, loader.updates_per_epoch)
+    criterion = parts.loss_fn.at(epoch)  # the host may look an epoch later, when the loss is another one
     update = loader.load(loader.plan.updates(epoch)[number], criterion.weight)
     model = accelerator.unwrap_model(parts.model)
     model.train()

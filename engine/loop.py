@@ -67,7 +67,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
             log_now, eval_now = due(state.step, config.train.log_every, last), due(state.step, eval_every, last)
             save_now = due(state.step, save_every, last)
             if (log_now or eval_now or save_now) and (bad := guard.bad_update()) is not None:
-                raise NonFiniteError(name_examples(parts, criterion, config.run.seed, bad))
+                raise NonFiniteError(name_examples(parts, config.run.seed, bad))
 
             if log_now:  # numbers leave the device here and nowhere else
                 numbers = {

@@ -32,12 +32,18 @@ class FinishedRun:
         return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def run_command(arguments: list[str], **options) -> subprocess.CompletedProcess:
+def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
     """A command from the repository's root, as a user types it, without the launcher's settings of this process."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
     environment = inherited | options.pop("env", {})
     return subprocess.run(
-        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=options.pop("timeout", 200), **options
+        arguments,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=options.pop("timeout", 200),
+        **options,
     )
 
 

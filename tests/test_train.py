@@ -58,7 +58,12 @@ def test_run_folder_holds_what_the_design_names(sample_run):
 
 def test_final_table_names_scores_time_and_tensorboard(sample_run):
     scores = sample_run.report["dev"]
-    for title, name in {"micro-F1": "micro_f1", "AUPRC": "auprc", "accuracy": "accuracy", "macro-F1": "macro_f1"}.items():
+    for title, name in {
+        "micro-F1": "micro_f1",
+        "AUPRC": "auprc",
+        "accuracy": "accuracy",
+        "macro-F1": "macro_f1",
+    }.items():
         assert f"{title} " in sample_run.output
         assert f"{scores[name]:.2f}" in sample_run.output
     assert "tokens/s" in sample_run.output
@@ -90,7 +95,9 @@ def test_scores_recomputed_from_the_predictions_file(sample_run):
     assert sample_run.report["dev"]["micro_f1"] == pytest.approx(micro, abs=1e-9)
     assert sample_run.report["dev"]["auprc"] == pytest.approx(np.mean(areas), abs=1e-9)
     assert sample_run.report["dev"]["accuracy"] == pytest.approx(100 * np.mean(np.array(gold) == predicted), abs=1e-9)
-    assert sample_run.report["dev"]["macro_f1"] == pytest.approx(100 * f1_score(gold, predicted, average="macro"), abs=1e-9)
+    assert sample_run.report["dev"]["macro_f1"] == pytest.approx(
+        100 * f1_score(gold, predicted, average="macro"), abs=1e-9
+    )
 
 
 def test_report_best_and_metrics_speak_of_the_same_weights(sample_run):

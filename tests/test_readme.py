@@ -1,0 +1,154 @@
+"""The README: its excerpt, its tree, its commands and its recipes, followed to the letter."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, SHARED_DATA, run_command
+from engine.arguments import parse
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FAST = [
+    "--model.scratch.hidden_size", "32", "--model.scratch.layers", "1", "--train.max_updates", "3",
+    "--track.tensorboard", "false",
+]  # fmt: skip
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every shell line of the README, continued lines joined."""
+    text = "\n".join(blocks("bash")).replace("\\\n", " ")
+    return [re.sub(r" +", " ", line) for line in text.splitlines() if line.strip()]
+
+
+def dedent(text: str) -> list[str]:
+    return [line.strip() for line in text.strip().splitlines() if line.strip()]
+
+
+def test_step_excerpt_equals_the_loop():
+    excerpts = [block for block in blocks("python") if "accelerator.backward" in block]
+    assert len(excerpts) == 1
+    assert len(dedent(excerpts[0])) >= 20
+    loop = "\n".join(dedent((ROOT / "engine" / "loop.py").read_text(encoding="utf-8")))
+    assert "\n".join(dedent(excerpts[0])) in loop
+
+
+def test_tree_names_files_that_exist_and_all_modules():
+    tree = README.split("## The tree")[1].split("```")[1]
+    named = set()
+    for line in tree.splitlines()[1:]:
+        if not line.strip():
+            continue
+        folder = ""
+        for name in re.split(r"\s{2,}", line.strip())[0].split(", "):
+            folder = name.rpartition("/")[0] if "/" in name else folder
+            path = name if "/" in name else f"{folder}/{name}"
+            assert (ROOT / path).exists(), path
+            named.add(path)
+    modules = {
+        str(path.relative_to(ROOT))
+        for package in ("engine", "models", "data")
+        for path in (ROOT / package).glob("*.py")
+    }
+    small = {"data/labels.py", "data/source.py", "data/text.py"} | {m for m in modules if m.endswith("__init__.py")}
+    assert modules - named - small == set()
+
+
+def test_first_command_and_test_command():
+    assert "pip install -e . && accelerate launch train.py" in commands()
+    assert 'pip install -e ".[test]" && pytest' in commands()
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 'pip install -q -e ".[test]" && pytest' in ci
+
+
+def test_output_in_the_readme_is_what_the_command_prints(sample_run):
+    """The same lines; numbers that depend on the machine may differ."""
+    shown = next(block for block in blocks("text") if "micro-F1" in block)
+
+    def shape(text: str) -> list[str]:
+        lines = [re.sub(r"[\d.,]+", "0", line).strip() for line in text.splitlines()]
+        return [re.sub(r"\S*runs\S*", "RUNS", line) for line in lines if line and line != "..."]
+
+    printed = shape(sample_run.output)
+    for line in shape(shown):
+        assert line in printed, line
+    score = float(re.search(r"micro-F1 +([\d.]+)", shown).group(1))
+    assert score == pytest.approx(sample_run.report["dev"]["micro_f1"], abs=3)
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])
+def test_options_of_every_training_command_are_known(command):
+    options = command.split("train.py", 1)[1].split()
+    if any(name in options for name in ("poly1", "product", "lines")):
+        pytest.skip("needs the file of its recipe; run in test_recipe")
+    parse([str(ROOT / o) if o.startswith("configs/") else o for o in options])
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """The repository as a newcomer has it."""
+    for name in ("engine", "models", "losses", "data", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", tmp_path)
+    return tmp_path
+
+
+def follow(folder: Path, name: str) -> None:
+    """Write the recipe's file, and its import and its line into the package's __init__."""
+    package, file = name.split("/")
+    recipe = next(block for block in blocks("python") if block.startswith(f"# {name}\n"))
+    (folder / name).write_text(recipe, encoding="utf-8")
+    module = file.removesuffix(".py")
+    lines = next(
+        block.splitlines()
+        for block in blocks("python")
+        if block.startswith(f"# {package}/__init__.py\n") and f'"{module}"' in block
+    )
+    init = folder / package / "__init__.py"
+    text = init.read_text(encoding="utf-8")
+    registry = {"losses": "LOSSES = {", "models": "MODELS = {", "data": '"boostcamp": boostcamp}'}[package]
+    assert registry in text
+    if package == "data":
+        text = text.replace("from data import boostcamp, klue", lines[1])
+        text = text.replace(registry, '"boostcamp": boostcamp, ' + lines[2].strip() + "}")
+    else:
+        text = text.replace(registry, lines[1] + f"\n\n{registry}\n{lines[2]}")
+    init.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("name", ["losses/poly1.py", "models/product.py", "data/lines.py"])
+def test_recipe(name, copy, sample_run):
+    follow(copy, name)
+    module = Path(name).stem
+    command = next(c for c in commands() if c.startswith("python train.py") and f" {module}" in c)
+    if module == "lines":
+        rows = ["좋음\t정말 재미있다!", "나쁨\t지루한 영화", "좋음\t또 보고 싶다!!", "나쁨\t돈이 아깝다"]
+        for part in ("train.tsv", "dev.tsv"):
+            (copy / part).write_text("\n".join(rows) + "\n", encoding="utf-8")
+        (copy / "labels.txt").write_text("좋음\n나쁨\n", encoding="utf-8")
+    options = command.removeprefix("python train.py").split()
+    options += [*FAST, "--run.dir", str(copy / "runs"), "--run.name", "one", "--data.cache_dir", str(sample_run.cache)]
+    done = run_command([sys.executable, str(copy / "train.py"), *options], env={"PYTHONPATH": ""}, cwd=copy)
+    assert done.returncode == 0, done.stderr
+    assert (copy / "runs" / "one" / "report.json").is_file()
+    config = (copy / "runs" / "one" / "best" / "config.json").read_text()
+    if module == "product":
+        assert '"model_type": "product"' in config
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the folder ../shared/data with the real data is absent")
+def test_real_data_command_parses_and_finds_its_files():
+    command = next(c for c in commands() if "boostcamp.yaml" in c and "scratch" in c)
+    options = command.split("train.py", 1)[1].split()
+    config, _, _ = parse([str(ROOT / o) if o.startswith("configs/") else o for o in options])
+    assert config.optim.lr == 1e-3  # a backbone from nothing
+    assert config.train.epochs == 2
+    assert config.data.dev is not None
