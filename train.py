@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values
 holds the folder. The last line printed is always the one message.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -64,7 +65,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def say(error: Exception, code: int) -> int:
-    print(f"error: {error}", file=sys.stderr, flush=True)
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:  # once a machine, however many processes found it
+        print(f"error: {error}", file=sys.stderr, flush=True)
     return code
 
 

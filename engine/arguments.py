@@ -34,13 +34,13 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     path, given, problems = command_line(argv)
     values = read_yaml(path)
     loss = given.get("loss.name") or (values.get("loss") or {}).get("name") or LossConfig.name
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss.name: got {loss!r}, expected one of {', '.join(LOSSES)}{nearest(str(loss), LOSSES)}")
     values, notices = drop_replaced_loss(values, loss, "loss.name" in given)
 
     known = known_keys(loss)
     flat = dict(flatten(values, known))
-    given = group_dict_keys(given, known)
+    given = group_dict_keys(given, known, flat)
     problems += [unknown_key(key, known) for key in [*flat, *given] if not is_known(key, known)]
     if problems:
         raise ValueError("\n".join(dict.fromkeys(problems)))
@@ -64,6 +64,8 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     for key, value in (flat | given).items():
         try:  # one key at a time, so that all problems are told at once
             merged[key] = parse_value(parser, key, value, from_file=not isinstance(value, str) or key not in given)
+            if merged[key] is None and not allows_null(known[key]):  # jsonargparse lets null through everywhere
+                raise TypeError("null")
         except (ArgumentError, TypeError, ValueError) as error:
             problems.append(f"{key}: got {shown(value)}, expected {expected(known[key], error)}")
     if problems:
@@ -174,15 +176,23 @@ def is_known(key: str, known: dict[str, Any]) -> bool:
     return key in known or any(key.startswith(f"{name}.") for name in known if typing.get_origin(known[name]) is dict)
 
 
-def group_dict_keys(given: dict[str, str], known: dict[str, Any]) -> dict[str, Any]:
-    """`--model.overrides.a 1` to {"model.overrides": {"a": 1}}."""
+def group_dict_keys(given: dict[str, str], known: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    """`--model.overrides.a 1` to {"model.overrides": {"a": 1}}, beside the other keys that the file has there."""
     grouped: dict[str, Any] = {}
     for key, value in given.items():
         owner = next((name for name in known if key.startswith(f"{name}.") and is_known(key, known)), None)
         if owner is None:
             grouped[key] = value
-        else:
-            grouped.setdefault(owner, {})[key.removeprefix(f"{owner}.")] = yaml.safe_load(value)
+            continue
+        if owner in given:
+            raise ValueError(f"{key}: {owner} is given as a whole, too; use one of both")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ValueError(f"{key}: got {value!r}, expected a value as YAML writes it") from None
+        before = written.get(owner)
+        grouped.setdefault(owner, dict(before) if isinstance(before, dict) else {})
+        grouped[owner][key.removeprefix(f"{owner}.")] = parsed
     return grouped
 
 
@@ -212,6 +222,12 @@ def parse_value(parser: ArgumentParser, key: str, value: Any, from_file: bool) -
         parsed = parser.parse_args([f"--{key}={value}"], defaults=False)
     result = parsed[key]
     return result.as_dict() if hasattr(result, "as_dict") else result
+
+
+def allows_null(hint: Any) -> bool:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return any(allows_null(part) for part in typing.get_args(hint))
+    return hint in (Any, type(None))
 
 
 def expected(hint: Any, error: Exception) -> str:

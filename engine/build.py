@@ -26,9 +26,10 @@ from engine.guard import make_guard
 from engine.loader import Loader
 from engine.optim import make_optimizer
 from engine.parts import Parts
-from engine.plan import Plan, total_updates
+from engine.plan import Plan
 from engine.speed import Speed
 from engine.state import State
+from engine.summary import describe
 from engine.tracking import Silent, Tracker
 from losses import LOSSES
 from models import MODELS
@@ -314,40 +315,3 @@ def open_run(
     if accelerator.is_main_process:
         (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     return state, notices
-
-
-def describe(
-    config: Config,
-    stores: dict[str, TokenStore],
-    loader: Loader,
-    model: PreTrainedModel,
-    accelerator: Accelerator,
-    precision: str,
-    threads: int,
-) -> str:
-    """The resolved configuration and what follows from it."""
-    lines = [config.to_yaml().rstrip(), ""]
-    for part, store in stores.items():
-        facts = store.facts
-        lines.append(
-            f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens "
-            f"({facts['tokens'] / facts['rows']:.1f} each, longest {store.lengths.max()}), "
-            f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown"
-        )
-        notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
-        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
-        if facts["skipped"]:
-            lines.append(
-                f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
-            )
-    per_epoch = loader.updates_per_epoch
-    total = total_updates(per_epoch, config.train.epochs, config.train.max_updates)
-    parameters = sum(p.numel() for p in model.parameters())
-    lines += [
-        f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",
-        f"{'padding':<12} {100 * loader.padding_share:.1f} % of positions",
-        f"{'parameters':<12} {parameters:,}",
-        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each",
-        f"{'precision':<12} {precision}",
-    ]
-    return "\n".join(lines)

@@ -12,15 +12,18 @@ def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False
     size = len(labels)
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
-    side = max(4.5, 0.36 * size + 3.2)
-    figure = Figure(figsize=(side + 0.6, side), dpi=100, layout="constrained")  # no pyplot: nothing global
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     font = 9 if size <= 12 else 7
+    rows = [f"{label} ({count})" for label, count in zip(labels, support[:, 0], strict=True)]
+
+    # sizes in inches by hand: matplotlib's layout engine takes longer than drawing; a letter is 0.6 of its font wide
+    names, cells = 0.6 * font / 72 * max(map(len, rows)), 0.33 * size + 0.5
+    left, bottom, right, top = names + 0.5, names + 0.5, 1.0, 0.5
+    width, height = left + cells + right, bottom + cells + top
+    figure = Figure(figsize=(width, height), dpi=100)  # no pyplot: nothing global
+    axes = figure.add_axes((left / width, bottom / height, cells / width, cells / height))
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     axes.set_xticks(range(size), labels, rotation=90, fontsize=font)
-    axes.set_yticks(
-        range(size), [f"{label} ({count})" for label, count in zip(labels, support[:, 0], strict=True)], fontsize=font
-    )
+    axes.set_yticks(range(size), rows, fontsize=font)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (examples)")
     axes.set_title("share of each true label, %" if by_true_label else "examples; colour: share of the true label")
@@ -28,9 +31,9 @@ def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False
         value = f"{shares[row, column]:.0f}" if by_true_label else str(counts[row, column])
         shade = "white" if shares[row, column] > 55 else "black"
         axes.text(column, row, value, ha="center", va="center", fontsize=font - 1, color=shade)
-    axes.set_xticks(np.arange(-0.5, size), minor=True)
-    axes.set_yticks(np.arange(-0.5, size), minor=True)
-    axes.grid(which="minor", color="0.9", linewidth=0.5)
-    axes.tick_params(which="minor", length=0)
-    figure.colorbar(image, ax=axes, shrink=0.6, label="% of the true label")
+    edges = np.arange(0.5, size - 1)
+    axes.hlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
+    axes.vlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
+    beside = ((left + cells + 0.2) / width, (bottom + cells / 4) / height, 0.15 / width, cells / 2 / height)
+    figure.colorbar(image, cax=figure.add_axes(beside), label="% of the true label")
     return figure

@@ -3,6 +3,7 @@
 Legend: B examples, T tokens of all of them, L tokens of the longest, H hidden size.
 """
 
+import contextlib
 import inspect
 import warnings
 from pathlib import Path
@@ -124,32 +125,30 @@ def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     return backbone
 
 
-def fetch(name: str, load):
-    """`load()` for a folder or a hub name, with one clear message where it cannot be had."""
+def fetch(name: str, load, key: str = "model.backbone"):
+    """`load()` for a folder or a hub name, with one clear message about `key` where it cannot be had."""
     path = Path(name)
     if path.exists():
         if not path.is_dir():
-            raise ValueError(f"model.backbone: {name} is a file, expected a folder or a hub name")
+            raise ValueError(f"{key}: {name} is a file, expected a folder or a hub name")
         if not (path / "config.json").is_file():
-            raise ValueError(f"model.backbone: the folder {name} has no config.json")
+            raise ValueError(f"{key}: the folder {name} has no config.json")
         try:
             return load(local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
             problem = f"cannot be loaded ({first_line(error)})" if weights else "has no weights (model.safetensors)"
-            raise ValueError(f"model.backbone: the folder {name} {problem}") from None
-    try:
+            raise ValueError(f"{key}: the folder {name} {problem}") from None
+    with contextlib.suppress(OSError, ValueError, KeyError):
         return load(local_files_only=True)  # what is in the cache needs no network
-    except (OSError, ValueError, KeyError) as error:
-        not_cached = error
-    reach_hub(name, not_cached)
+    reach_hub(name, key)
     try:
         return load()
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"model.backbone: {name} cannot be loaded from the hub ({first_line(error)})") from None
+        raise ValueError(f"{key}: {name} cannot be loaded from the hub ({first_line(error)})") from None
 
 
-def reach_hub(name: str, not_cached: Exception) -> None:
+def reach_hub(name: str, key: str) -> None:
     """One question to the hub with a short time limit, instead of five retries a file and process."""
     from huggingface_hub import HfApi
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
@@ -160,9 +159,9 @@ def reach_hub(name: str, not_cached: Exception) -> None:
         HfApi().model_info(name, timeout=5)
     except Exception as error:  # the hub client raises many types; all of them mean: not to be had
         raise ValueError(
-            f"model.backbone: {name} is no folder here, is not in the local cache, and {ENDPOINT} does not give it "
+            f"{key}: {name} is no folder here, is not in the local cache, and {ENDPOINT} does not give it "
             f"({type(error).__name__}: {first_line(error)}); on a machine with network run "
-            f"`hf download {name} --local-dir FOLDER` and set --model.backbone FOLDER"
+            f"`hf download {name} --local-dir FOLDER` and set --{key} FOLDER"
         ) from None
 
 

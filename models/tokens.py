@@ -24,7 +24,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
         else:
             tokenizer = fetch(
-                name, lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+                name,
+                lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options),
+                "model.tokenizer",
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = str(error) if str(error).startswith("model.") else f"model.tokenizer: {name}: {first_line(error)}"
