@@ -18,7 +18,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from engine.config import Config, LossConfig, check, shown
+from engine.config import Config, LossConfig, check, shown, without_effect
 from losses import LOSSES
 
 DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"
@@ -55,12 +55,15 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
             parser.add_argument(f"--{name}", type=section, default=section())
     parser.add_argument("--loss.name", type=Literal[tuple(LOSSES)], default=loss, help="The loss, see losses/.")
     parser.add_class_arguments(LOSSES[loss], "loss", skip=NOT_LOSS_OPTIONS - {"self"})
+    for action in parser._actions:
+        action.required = False  # keys are parsed one at a time; `needed` below says what is missing
     if "--help" in argv or "-h" in argv:
         parser.print_help()
         raise SystemExit(0)
 
-    problems = []
     merged: dict[str, Any] = {}
+    needed = [f"loss.{k}" for k, p in loss_options(loss).items() if p.default is inspect.Parameter.empty]
+    problems = [f"{key}: the loss {loss} needs it" for key in needed if key not in flat | given]
     for key, value in (flat | given).items():
         try:  # one key at a time, so that all problems are told at once
             merged[key] = parse_value(parser, key, value, from_file=not isinstance(value, str) or key not in given)
@@ -72,7 +75,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
         raise ValueError("\n".join(problems))
     config = assemble(merged, loss, known)
     check(config)
-    return config.resolved(), path, notices
+    return config.resolved(), path, notices + without_effect(config, given)
 
 
 def command_line(argv: Sequence[str]) -> tuple[Path, dict[str, str], list[str]]:

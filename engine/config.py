@@ -169,6 +169,21 @@ class Config:
         return yaml.safe_dump(self.as_dict(), allow_unicode=True, sort_keys=False)
 
 
+def without_effect(config: Config, given) -> list[str]:
+    """A warning for every key of `given` (those of the command line) that does nothing in this configuration."""
+    idle = {
+        "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
+        "eval.": (config.data.dev is None, "data.dev is null"),
+        "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
+    }
+    return [
+        f"warning: {key} has no effect: {reason}"
+        for key in given
+        for prefix, (unused, reason) in idle.items()
+        if unused and key.startswith(prefix)
+    ]
+
+
 def shown(value: Any) -> str:
     return "null" if value is None else repr(value)
 
