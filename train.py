@@ -6,12 +6,15 @@ Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values
 holds the folder. The last line printed is always the one message.
 """
 
+import contextlib
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+# before torch starts its threads: waiting ones sleep instead of spinning, which on a shared CPU cost a factor of five
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
 
 from accelerate import PartialState
@@ -30,38 +33,40 @@ def main(argv: Sequence[str]) -> int:
     """Train as the command line says and return the exit code."""
     transformers_logging.disable_progress_bar()  # its bars for loading and saving say nothing here
     warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
-    try:
-        config, config_path, notices = parse(argv)
-        if config.run.name is not None and config.run.resume != "force":
-            folder = Path(config.run.dir) / config.run.name
-            if finished(folder):
-                print(f"{folder} is finished, see its report.json; nothing was changed")
-                return 0
-        for notice in notices:
-            print(notice)
-        run = build(config, config_path)
-    except FolderBusyError as error:
-        return say(error, 4)
-    except (ValueError, OSError) as error:
-        return say(error, 2)
+    with contextlib.ExitStack() as leaving:
+        leaving.callback(forget_launch)
+        try:
+            config, config_path, notices = parse(argv)
+            if config.run.name is not None and config.run.resume != "force":
+                folder = Path(config.run.dir) / config.run.name
+                if finished(folder):
+                    print(f"{folder} is finished, see its report.json; nothing was changed")
+                    return 0
+            for notice in notices:
+                print(notice)
+            run = build(config, config_path)
+        except FolderBusyError as error:
+            return say(error, 4)
+        except (ValueError, OSError) as error:
+            return say(error, 2)
 
-    accelerator = run.parts.accelerator
-    accelerator.print(run.summary)
-    accelerator.print(f"{'run folder':<12} {run.folder}\n")
-    try:
-        state = train(run.parts, config, run.state)
-        report = finish(run, state)
+        accelerator = run.parts.accelerator
+        for close in (accelerator.end_training, run.lock.close, run.parts.tracker.close):
+            leaving.callback(close)
+        accelerator.print(f"{run.summary}\n{'run folder':<12} {run.folder}\n")
+        try:
+            state = train(run.parts, config, run.state)
+            report = finish(run, state)
+        except NonFiniteError as error:
+            return say(error, 3)
         accelerator.print(table(report, run.folder))
-    except NonFiniteError as error:
-        return say(error, 3)
-    finally:
-        run.parts.tracker.close()
-        run.lock.close()
-        accelerator.end_training()
-        # a second run in this process may want another precision
-        AcceleratorState._reset_state(reset_partial_state=True)
-        PartialState._reset_state()
     return 0
+
+
+def forget_launch() -> None:
+    """accelerate keeps device and precision for the whole process; another run in it may want others."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    PartialState._reset_state()
 
 
 def say(error: Exception, code: int) -> int:

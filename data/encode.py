@@ -10,6 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from data.markers import ABSENT, TYPES, Marked, added_tokens, mark
 from data.schema import Example
 
+EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
+
 
 @dataclass(frozen=True)
 class EncodingOptions:
@@ -91,7 +93,8 @@ class Encoder:
             except ValueError as error:
                 marked.append(error)
         first = self._tokenize([m.text if isinstance(m, Marked) else "" for m in marked])
-        second = self._tokenize([(m.second if isinstance(m, Marked) else None) or "" for m in marked])
+        seconds = [(m.second if isinstance(m, Marked) else None) or "" for m in marked]
+        second = self._tokenize(seconds) if any(seconds) else [EMPTY] * len(marked)
         for example, mark_or_error, a, b in zip(examples, marked, first, second, strict=True):
             try:
                 if isinstance(mark_or_error, ValueError):

@@ -112,6 +112,8 @@ def read_yaml(path: Path) -> dict:
         raise ValueError(f"--config: no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"--config: cannot read {path} ({error})") from None
+    except RecursionError:
+        raise ValueError(f"--config: {path} is nested too deeply") from None
     except yaml.YAMLError as error:
         raise ValueError(f"--config: {path} is no valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict):

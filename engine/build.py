@@ -88,6 +88,8 @@ def build(config: Config, config_path: Path) -> Run:
         for part, source in sources.items()
     }
 
+    for part, store in stores.items():
+        known_language(f"data.{part}", store)
     if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
         for part, store in stores.items():
             rows_without_entities(f"data.{part}", store, config.model.pooling)
@@ -205,6 +207,13 @@ def rows_without_entities(key: str, store: TokenStore, pooling: str) -> None:
             f"model.pooling: {pooling} reads the entities, but {len(missing)} rows of {key} have none, the first is "
             f"{store.id(missing[0])!r}; use model.pooling cls"
         )
+
+
+def known_language(key: str, store: TokenStore) -> None:
+    """Raises ValueError where more than half of the tokens are unknown: nothing can be learned from them."""
+    share = store.facts["unknown"] / store.facts["tokens"]
+    if share > 0.5:
+        raise ValueError(f"model.tokenizer: {100 * share:.1f} % of the tokens of {key} are unknown to it")
 
 
 def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, int]:

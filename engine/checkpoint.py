@@ -135,7 +135,9 @@ def load_model(folder: Path, model: nn.Module) -> None:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder}: its weights are another model's ({' '.join(str(error).split())[:300]})") from None
+        raise CheckpointError(
+            f"{folder}: its weights are another model's ({' '.join(str(error).split())[:300]})"
+        ) from None
 
 
 def load_optimizer(folder: Path, model: nn.Module, optimizer) -> None:
@@ -178,12 +180,11 @@ def verify(folder: Path) -> None:
     try:
         files = dict(manifest["files"])
         wanted = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
-        if manifest["format"] != FORMAT:
-            raise CheckpointError(f"{folder}: manifest.json has format {manifest['format']!r}, expected {FORMAT}")
-    except CheckpointError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError):
+        version = manifest["format"]
+    except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{folder}: manifest.json does not list files") from None
+    if version != FORMAT:
+        raise CheckpointError(f"{folder}: manifest.json is of format {version!r}, expected {FORMAT}")
     if missing := {"model.safetensors", "optimizer.safetensors", "state.json"} - set(wanted):
         raise CheckpointError(f"{folder}: manifest.json does not list {', '.join(sorted(missing))}")
     for name, (size, digest) in wanted.items():

@@ -211,7 +211,7 @@ def check(config: Config) -> None:
         require(value is None or value >= 1, key, "1 or more, or null")
     for name in ("hidden_size", "layers", "heads"):
         require(getattr(config.model.scratch, name) >= 1, f"model.scratch.{name}", "1 or more")
-    require(config.data.max_length >= 8, "data.max_length", "8 or more")
+    require(8 <= config.data.max_length <= 65536, "data.max_length", "8 to 65536")
     require(config.run.seed >= 0, "run.seed", "0 or more")
     require(config.optim.lr is None or config.optim.lr > 0, "optim.lr", "a number above 0, or null")
     require(config.optim.head_lr is None or config.optim.head_lr > 0, "optim.head_lr", "a number above 0, or null")
@@ -227,9 +227,9 @@ def check(config: Config) -> None:
     require(len(set(config.data.types)) == len(config.data.types) > 0, "data.types", "different names")
     name = config.run.name
     require(
-        name is None or (name not in ("", ".", "..") and not set(name) & set("/\\\0")),
+        name is None or (name not in ("", ".", "..") and not set(name) & set("/\\\0") and len(name.encode()) <= 200),
         "run.name",
-        "a folder name without slashes, or null",
+        "a folder name without slashes, at most 200 bytes long, or null",
     )
     if config.model.backbone is None and config.model.tokenizer is None:
         problems.append("model.tokenizer: a backbone from nothing (model.backbone null) needs one: a folder, or sample")

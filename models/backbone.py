@@ -103,6 +103,9 @@ def longest_input(config: PreTrainedConfig) -> int:
 
 def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """The weights of `name` in float32, whatever the checkpoint's type; what is missing in it is named."""
+    folder = Path(name)
+    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
+        raise ValueError(f"model.backbone: the folder {name} has no weights; expected a file such as model.safetensors")
     backbone, report = fetch(
         name,
         lambda **options: AutoModel.from_pretrained(
@@ -135,16 +138,14 @@ def fetch(name: str, load, key: str = "model.backbone"):
             raise ValueError(f"{key}: the folder {name} has no config.json")
         try:
             return load(local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
-            problem = f"cannot be loaded ({first_line(error)})" if weights else "has no weights (model.safetensors)"
-            raise ValueError(f"{key}: the folder {name} {problem}") from None
+        except Exception as error:  # damaged files raise a type of their own in each library
+            raise ValueError(f"{key}: the folder {name} cannot be loaded ({first_line(error)})") from None
     with contextlib.suppress(OSError, ValueError, KeyError):
         return load(local_files_only=True)  # what is in the cache needs no network
     reach_hub(name, key)
     try:
         return load()
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
         raise ValueError(f"{key}: {name} cannot be loaded from the hub ({first_line(error)})") from None
 
 

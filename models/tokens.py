@@ -28,7 +28,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
                 lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options),
                 "model.tokenizer",
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # the Rust library raises plain Exceptions
         message = str(error) if str(error).startswith("model.") else f"model.tokenizer: {name}: {first_line(error)}"
         raise ValueError(message) from None
     if tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as train.py does, before torch starts its threads
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
@@ -42,7 +43,7 @@ def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess
         env=environment,
         capture_output=True,
         text=True,
-        timeout=options.pop("timeout", 200),
+        timeout=options.pop("timeout", 240),
         **options,
     )
 

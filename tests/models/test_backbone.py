@@ -1,0 +1,349 @@
+"""Packed batches through real encoders, and how encoders are loaded: bit by bit, with guards."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+import models  # noqa: F401 (AutoModel learns of ours)
+from models import MODELS
+from models.backbone import ARCHITECTURE, empty_backbone, hidden_states, longest_input, pretrained_config, set_dropout
+from models.relation import Output, RelationConfig, RelationModel
+
+
+@pytest.fixture
+def model(tiny_config, family) -> RelationModel:
+    torch.manual_seed(0)
+    made = RelationModel(RelationConfig(backbone=tiny_config(family), classes=5, head_dropout=0.1))
+    with torch.no_grad():  # weights near 0 would hide what is wrong
+        for parameter in made.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return made.eval()
+
+
+def alone(backbone, tokens: list[int], segments: list[int] | None = None) -> torch.Tensor:
+    """The last hidden states (L, H) of one sentence, by the library's own forward, without padding."""
+    inputs = {"input_ids": torch.tensor([tokens]), "attention_mask": torch.ones(1, len(tokens), dtype=torch.long)}
+    if segments is not None:
+        inputs["token_type_ids"] = torch.tensor([segments])
+    return backbone(**inputs).last_hidden_state[0]
+
+
+# packing ----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_a_packed_batch_equals_one_sentence_at_a_time(model, packed, sequences):
+    output = model(packed(sequences))
+    assert isinstance(output, Output)
+    assert output.logits.shape == (5, 5)
+    assert output.features.shape == (5, 96)
+    for row, tokens in enumerate(sequences):
+        hidden = alone(model.backbone, tokens)
+        features = torch.cat([hidden[0], hidden[1], hidden[-2]])
+        torch.testing.assert_close(output.features[row], features, atol=1e-5, rtol=0)
+        torch.testing.assert_close(output.logits[row], model.head(features[None])[0], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_hidden_states_stand_in_the_order_of_the_tokens(model, packed, sequences):
+    hidden = hidden_states(model.backbone, packed(sequences))
+    expected = torch.cat([alone(model.backbone, tokens) for tokens in sequences])
+    torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_neighbour_changes_nothing(model, packed, sequences):
+    before = model(packed(sequences)).logits
+    others = [0, 2, 3, 4]
+    for neighbour in ([2, *[5] * 30, 3], [2, 7, 3], [2, *[6] * 50, 3]):  # as long, shorter, longer
+        changed = [*sequences[:1], neighbour, *sequences[2:]]
+        after = model(packed(changed)).logits
+        torch.testing.assert_close(after[others], before[others], atol=1e-6, rtol=0)
+        assert (after[1] - before[1]).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_the_order_of_sentences_changes_nothing(model, packed, sequences):
+    forth, back = model(packed(sequences)).logits, model(packed(sequences[::-1])).logits
+    torch.testing.assert_close(back.flip(0), forth, atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_second_segment_is_told_to_bert(tiny_config, packed, sequences):
+    backbone = empty_backbone(tiny_config("bert")).eval()
+    second = [3, 10, 2, 7, 20]
+    hidden = hidden_states(backbone, packed(sequences, second))
+    kinds = [[int(place >= start) for place in range(len(t))] for t, start in zip(sequences, second, strict=True)]
+    expected = torch.cat([alone(backbone, tokens, kind) for tokens, kind in zip(sequences, kinds, strict=True)])
+    torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=0)
+    assert (hidden - hidden_states(backbone, packed(sequences))).abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta"], indirect=True)
+def test_a_second_segment_does_not_break_an_encoder_of_one(tiny_config, family, packed, sequences):
+    """klue/roberta's tokenizer says 1 there, its embedding has row 0 only."""
+    backbone = empty_backbone(tiny_config(family)).eval()
+    with_second = hidden_states(backbone, packed(sequences, [3, 10, 2, 7, 20]))
+    assert torch.equal(with_second, hidden_states(backbone, packed(sequences)))
+
+
+def test_every_parameter_has_a_gradient(model, packed, sequences):
+    """DistributedDataParallel fails in its second update where one has none."""
+    model.train()
+    model(packed(sequences)).logits.square().sum().backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+# saving -----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_what_is_saved_and_opened_again_is_bit_equal(model, packed, sequences, tmp_path, family):
+    model.save_pretrained(tmp_path / "best")
+    expected = model(packed(sequences)).logits
+    for opened in (RelationModel.from_pretrained(tmp_path / "best"), AutoModel.from_pretrained(tmp_path / "best")):
+        assert type(opened) is RelationModel
+        assert not opened.training
+        assert torch.equal(opened(packed(sequences)).logits, expected)
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in opened.state_dict().items())
+    written = json.loads((tmp_path / "best" / "config.json").read_text())
+    assert written["model_type"] == "plainloop_relation"
+    assert written["backbone"]["model_type"] == family
+    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_the_configuration_nests_the_backbones(tiny_config, family, tmp_path):
+    config = RelationConfig(backbone=tiny_config(family), pooling="cls", head="linear", head_dropout=0.25, classes=7)
+    config.save_pretrained(tmp_path)
+    opened = AutoConfig.from_pretrained(tmp_path)
+    assert type(opened) is RelationConfig
+    assert type(opened.backbone) is type(config.backbone)
+    assert (opened.pooling, opened.head, opened.head_dropout, opened.classes) == ("cls", "linear", 0.25, 7)
+    keys = ("vocab_size", "hidden_size", "num_hidden_layers", "pad_token_id", "max_position_embeddings")
+    assert [getattr(opened.backbone, key) for key in keys] == [getattr(config.backbone, key) for key in keys]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["cls", "entity_start"])
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_every_pooling_and_head_can_be_saved(tiny_config, packed, sequences, tmp_path, pooling, head):
+    config = RelationConfig(backbone=tiny_config("bert"), pooling=pooling, head=head, classes=5)
+    model = RelationModel(config).eval()
+    model.save_pretrained(tmp_path)
+    opened = AutoModel.from_pretrained(tmp_path)
+    assert torch.equal(opened(packed(sequences)).logits, model(packed(sequences)).logits)
+    assert opened(packed(sequences)).features.shape == (5, 32 if pooling == "cls" else 96)
+
+
+# loading ----------------------------------------------------------------------------------------------------------
+
+
+def test_pretrained_weights_are_the_files_bit_by_bit(save, load, family):
+    """The outer model's own initialisation must not come after them."""
+    folder, saved = save(family)
+    weights = saved.state_dict()
+    loaded = load(folder).backbone.state_dict()
+    assert {name for name in weights if not name.startswith("pooler.")} == set(loaded)
+    for name, tensor in loaded.items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, weights[name]), name
+
+
+def test_rows_for_markers_are_added_behind_the_pretrained_ones(save, load, family):
+    folder, saved = save(family)
+    model = load(folder, data__marker="typed")
+    rows = saved.get_input_embeddings().weight
+    embedding = model.backbone.get_input_embeddings().weight
+    assert len(embedding) > len(rows)
+    assert torch.equal(embedding[: len(rows)], rows)
+    assert model.config.backbone is model.backbone.config
+    assert model.config.backbone.vocab_size == len(embedding)
+
+
+def test_the_head_is_initialised(save, load):
+    head = load(save("bert")[0]).head
+    assert 0.01 < head.dense.weight.std().item() < 0.03  # initializer_range 0.02
+    assert not head.dense.bias.any()
+    assert not head.out.bias.any()
+
+
+def test_a_half_precision_checkpoint_is_trained_in_float32(save, load, family, tmp_path, packed, sequences):
+    folder, saved = save(family, torch.bfloat16)
+    model = load(folder).eval()
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    for name, tensor in model.backbone.state_dict().items():
+        assert torch.equal(tensor, saved.state_dict()[name].float()), name
+    model.save_pretrained(tmp_path / "best")
+    opened = AutoModel.from_pretrained(tmp_path / "best")
+    assert {parameter.dtype for parameter in opened.parameters()} == {torch.float32}
+    with torch.no_grad():
+        assert torch.equal(opened(packed(sequences)).logits, model(packed(sequences)).logits)
+
+
+def test_missing_weights_are_named(save, load):
+    folder, _ = save("bert")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["encoder.layer.1.output.dense.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.warns(
+        UserWarning, match=r"lacks 1 weights, which start at random: encoder\.layer\.1\.output\.dense\.weight"
+    ):
+        load(folder)
+
+
+def test_a_whole_checkpoint_is_loaded_without_a_warning(save, load, family, recwarn):
+    load(save(family)[0])
+    assert not [warning for warning in recwarn if "model.backbone" in str(warning.message)]
+
+
+# dropout ----------------------------------------------------------------------------------------------------------
+
+
+def dropouts(model: nn.Module) -> set[float]:
+    return {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
+
+
+def shares(config) -> set[float]:
+    return {value for key, value in config.to_dict().items() if "dropout" in key and value is not None}
+
+
+def test_dropout_0_switches_all_of_it_off(save, load, family, packed, sequences):
+    folder, _ = save(family, **{key: 0.4 for key in ("attention_dropout", "mlp_dropout") if family == "modernbert"})
+    default = load(folder).train()
+    batch = packed(sequences)
+    assert not torch.equal(default(batch).logits, default(batch).logits)
+    model = load(folder, model__dropout=0).train()
+    assert dropouts(model) <= {0.0}
+    assert shares(model.config.backbone) == {0.0}
+    assert model.config.head_dropout == 0
+    for module in model.modules():
+        for name in ("attention_dropout", "dropout_prob"):
+            assert getattr(module, name, 0.0) == 0.0
+    assert torch.equal(model(batch).logits, model(batch).logits)
+
+
+def test_a_share_of_dropout_is_set_everywhere(save, load, family):
+    model = load(save(family)[0], model__dropout=0.3)
+    assert dropouts(model) == {0.3}
+    assert shares(model.config.backbone) == {0.3}
+
+
+def test_without_a_share_the_backbone_keeps_its_own(save, load):
+    model = load(save("bert", hidden_dropout_prob=0.2)[0])
+    assert dropouts(model.backbone) == {0.1, 0.2}
+    assert dropouts(model.head) == {0.1}
+
+
+def test_switches_that_only_sound_like_dropout_are_left_alone(tiny_config):
+    config = tiny_config("bert")
+    config.use_dropout, config.dropout_kind = True, "alpha"
+    set_dropout(config, 0.0)
+    assert (config.use_dropout, config.dropout_kind) == (True, "alpha")
+
+
+# guards -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ARCHITECTURE)
+def test_keys_that_would_need_other_weights_are_refused(save, key):
+    folder, _ = save("electra")
+    with pytest.raises(ValueError, match=rf"model\.overrides\.{key}: 2 would not fit the weights"):
+        pretrained_config(str(folder), {key: 2}, 20, 64)
+
+
+def test_an_override_is_used_and_an_unknown_one_refused(save, load):
+    folder, _ = save("bert")
+    model = load(folder, model__overrides__hidden_dropout_prob=0.35)
+    assert model.config.backbone.hidden_dropout_prob == 0.35
+    assert dropouts(model.backbone) == {0.1, 0.35}
+    with pytest.raises(ValueError, match=r"model\.overrides\.hidden_dropout: .*\(bert\) has no such key"):
+        load(folder, model__overrides__hidden_dropout=0.35)
+
+
+@torch.no_grad()
+def test_the_longest_input_is_what_the_positions_allow(save, load, tiny_config, family, packed):
+    """64 rows; 66 in the RoBERTa family, which starts counting behind its padding number."""
+    folder, longest = save(family)[0], 64
+    assert longest_input(tiny_config(family)) == longest
+    model = load(folder, data__max_length=longest).eval()
+    assert torch.isfinite(model(packed([[2, *[7] * (longest - 2), 3]])).logits).all()
+    with pytest.raises(
+        ValueError, match=rf"data\.max_length: {longest + 1} tokens, but .* has positions for {longest}"
+    ):
+        load(folder, data__max_length=longest + 1)
+
+
+def test_a_tokenizer_larger_than_the_embedding_is_refused(save):
+    folder, saved = save("bert")
+    rows = saved.config.vocab_size
+    assert pretrained_config(str(folder), None, rows, 64).vocab_size == rows
+    with pytest.raises(
+        ValueError, match=rf"model\.tokenizer: it has {rows + 1} tokens, but the embedding .* has {rows}"
+    ):
+        pretrained_config(str(folder), None, rows + 1, 64)
+
+
+def test_a_model_that_forgot_post_init_is_told(save, load, monkeypatch):
+    class Forgetful(PreTrainedModel):
+        config_class = RelationConfig
+
+        def __init__(self, config):
+            super().__init__(config)
+            self.backbone = empty_backbone(config.backbone)
+
+    monkeypatch.setitem(MODELS, "forgetful", Forgetful)
+    with pytest.raises(ValueError, match=r"model\.name: Forgetful\.__init__ does not end with self\.post_init\(\)"):
+        load(save("bert")[0], model__name="forgetful")
+
+
+def test_what_is_no_model_is_told(tmp_path, save, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    for name, message in [("empty", "has no config.json"), ("file", "is a file, expected a folder or a hub name")]:
+        with pytest.raises(ValueError, match=rf"model\.backbone: .*{name} {message}"):
+            pretrained_config(str(tmp_path / name), None, 5, 64)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        ValueError, match=r"model\.backbone: no-one/has-this is no folder here, .*hf download no-one/has-this"
+    ):
+        pretrained_config("no-one/has-this", None, 5, 64)
+
+
+def test_a_folder_without_weights_is_told(save, load):
+    folder, _ = save("bert")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"model\.backbone: the folder .* has no weights \(model\.safetensors\)"):
+        load(folder)
+
+
+def test_weights_that_were_cut_off_are_told(save, load):
+    folder, _ = save("bert")
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"model\.backbone: the folder .* cannot be loaded \("):
+        load(folder)
+
+
+# gradient checkpointing -------------------------------------------------------------------------------------------
+
+
+def test_gradient_checkpointing_gives_the_same_gradient(save, load, family, packed, sequences):
+    folder, _ = save(family)
+    gradients, forwards = [], []
+    for switched in ("false", "true"):
+        model = load(folder, model__gradient_checkpointing=switched).train()
+        layer = (model.backbone.layers if family == "modernbert" else model.backbone.encoder.layer)[0]
+        count = []
+        next(layer.children()).register_forward_pre_hook(lambda *args, count=count: count.append(1))
+        torch.manual_seed(1)
+        model(packed(sequences)).logits.square().sum().backward()
+        gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
+        forwards.append(len(count))
+    assert forwards == [1, 2]  # computed again in the backward pass
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, atol=1e-6, rtol=1e-5, msg=name)
