@@ -10,7 +10,7 @@ import numpy as np
 
 from engine import figures
 from engine.build import Run
-from engine.checkpoint import load_model
+from engine.checkpoint import load_model, verify
 from engine.metrics import confusion, headline, per_class
 from engine.speed import peak_memory
 from engine.state import State
@@ -64,7 +64,9 @@ def finish(run: Run, state: State) -> dict:
     """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights."""
     parts = run.parts
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
-    load_model(parts.checkpoints.path(state.best_step), model)
+    best = parts.checkpoints.path(state.best_step)
+    verify(best)  # it may be older than the one that the run continued from
+    load_model(best, model)
     parts.evaluation.run(parts.model)
     report = {
         "dev": None,

@@ -182,7 +182,7 @@ def test_the_saved_configuration_gives_the_same_one(file, tmp_path, losses):
         (["--train.micro_batch_size", "0"], "train.micro_batch_size: got 0, expected 1 or more, or null"),
         (["--optim.warmup", "1.5"], "optim.warmup: got 1.5, expected a share of the updates, 0 to 1"),
         (["--model.dropout", "1"], "model.dropout: got 1.0, expected 0 up to below 1, or null"),
-        (["--run.name", "../x"], "run.name: got '../x', expected a folder name without slashes, or null"),
+        (["--run.name", "../x"], "run.name: got '../x', expected a folder name without slashes"),
         (["--model.scratch.heads", "0"], "model.scratch.heads: got 0, expected 1 or more"),
         (["--model.tokenizer", "null"], "model.tokenizer: a backbone from nothing (model.backbone null) needs one"),
         (["--model.overrides.a", "1"], "model.overrides: has no effect without model.backbone"),

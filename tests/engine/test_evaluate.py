@@ -14,9 +14,11 @@ import models  # noqa: F401 (AutoModel learns of ours)
 import train as program
 from data.batch import collate
 from engine import evaluate
+from engine.checkpoint import CheckpointError
 from engine.evaluate import Evaluation, NoEvaluation, predict
+from engine.loop import train
 from engine.metrics import headline
-from engine.report import write_predictions
+from engine.report import finish, write_predictions
 
 
 @pytest.fixture
@@ -157,6 +159,19 @@ def test_written_probabilities_are_the_very_numbers(tmp_path):
     assert np.array_equal(written.astype(np.float32), probabilities)
     assert [row["predicted"] for row in rows] == [names[number] for number in written.argmax(axis=1)]
     assert list(rows[0]) == ["id", "label", "predicted", *names]
+
+
+def test_damaged_best_weights_are_not_handed_out(start):
+    run = start(train__epochs=1)
+    state = train(run.parts, run.config, run.state)
+    path = run.parts.checkpoints.path(state.best_step) / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors was changed"):
+        finish(run, state)
+    assert not (run.folder / "best").exists()
+    assert not (run.folder / "report.json").exists()
 
 
 def test_report_best_weights_and_predictions_are_of_the_same_update(options, tmp_path, monkeypatch):

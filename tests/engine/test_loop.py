@@ -245,7 +245,7 @@ def test_dropout_depends_on_seed_and_update_and_on_nothing_drawn_between(start, 
 
 @pytest.mark.parametrize("process", [0, 3])
 def test_each_update_and_process_draws_its_own_dropout(start, monkeypatch, process):
-    run = start(model__dropout=0.5, train__epochs=1, train__micro_batch_size=16, run__seed=8)
+    run = start(model__dropout=0.5, train__epochs=1, train__micro_batch_size=16, run__seed=8, data__dev="null")
     monkeypatch.setattr(type(run.parts.accelerator), "process_index", property(lambda self: process))
     seeds = []
     run.parts.guard.watch = lambda norm, step: seeds.append(torch.initial_seed())
