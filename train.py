@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-# before torch starts its threads: waiting ones sleep instead of spinning, which on a shared CPU cost a factor of five
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
 
 from accelerate import PartialState
@@ -23,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.arguments import parse
 from engine.build import build
+from engine.checkpoint import CheckpointError
 from engine.folder import FolderBusyError, finished
 from engine.guard import NonFiniteError
 from engine.loop import train
@@ -59,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
             report = finish(run, state)
         except NonFiniteError as error:
             return say(error, 3)
+        except CheckpointError as error:
+            return say(error, 1)
         accelerator.print(table(report, run.folder))
     return 0
 

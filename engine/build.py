@@ -140,7 +140,7 @@ def build(config: Config, config_path: Path) -> Run:
         evaluation=evaluation,
         tracker=tracker,
         checkpoints=checkpoints,
-        speed=Speed(accelerator.device, loader.padding_share, state.seconds),
+        speed=Speed(accelerator.device, loader.padding_share, state.tokens, state.seconds),
         no_bar=no_bar,
     )
     return Run(
@@ -261,7 +261,11 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
     fit_embedding(model.backbone, tokenizer)
     model.config.backbone = model.backbone.config
     if settings.gradient_checkpointing:
-        model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
+        # its name from transformers 5.23 on, the older name before
+        enable = getattr(
+            model.backbone, "activation_checkpointing_enable", model.backbone.gradient_checkpointing_enable
+        )
+        enable({"use_reentrant": False})
     return model
 
 

@@ -58,8 +58,13 @@ class Checkpoints:
         self.accelerator.wait_for_everyone()
 
     def prune(self, state: State) -> None:
-        """Delete all but the newest two and the best, and what a crash left half written."""
-        keep = {*self.all()[:KEEP], self.path(state.best_step or state.step)}
+        """Delete all but the newest two and the best, and what a crash left half written.
+
+        The best one of an older checkpoint stays too: it is the one that counts if the newest turns out damaged.
+        """
+        newest = self.all()[:KEEP]
+        best = [read_json(folder / "state.json")["state"]["best_step"] for folder in newest]
+        keep = {*newest, *(self.path(step) for step in [*best, state.best_step] if step is not None)}
         for folder in [*self.all(), *self.folder.glob(".tmp-*")]:
             if folder not in keep:
                 shutil.rmtree(folder, ignore_errors=True)

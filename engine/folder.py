@@ -1,8 +1,6 @@
 """The folder of a run: one run at a time works in it."""
 
-import contextlib
 import fcntl
-import os
 from pathlib import Path
 
 
@@ -32,9 +30,8 @@ class RunFolder:
             raise FolderBusyError(f"run.name: another run is working in {self.path}") from None
 
     def close(self) -> None:
+        """Give the lock back. Its file stays: removing it would let two others lock two files of the same name."""
         if self.handle is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path / "run.lock")
             self.handle.close()
 
 

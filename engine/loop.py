@@ -86,7 +86,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
                 save_now = save_now or improved or state.stopped
 
             if save_now:
-                state.seconds = parts.speed.training_seconds()
+                state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
                 checkpoints.save(state, model, optimizer)
             if eval_now or save_now:
                 parts.speed.restart()

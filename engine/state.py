@@ -21,6 +21,8 @@ class State:
     updates_since_log: int = 0
     seconds: float = 0.0
     """Time spent in updates up to here, over all starts of the program."""
+    tokens: int = 0
+    """Tokens of those updates."""
     loss: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     """Sum of the updates' losses since the last log, on the device; the mean over processes is the run's."""
 

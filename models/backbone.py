@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from data.batch import Batch
 
@@ -106,6 +107,8 @@ def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     folder = Path(name)
     if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
         raise ValueError(f"model.backbone: the folder {name} has no weights; expected a file such as model.safetensors")
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # its table of weights that nothing here reads, such as the pooler's
     backbone, report = fetch(
         name,
         lambda **options: AutoModel.from_pretrained(
@@ -118,6 +121,7 @@ def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
             **options,
         ),
     )
+    transformers_logging.set_verbosity(level)
     missing = sorted(report["missing_keys"])
     if missing:
         warnings.warn(

@@ -28,6 +28,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
                 lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options),
                 "model.tokenizer",
             )
+        tokenizer("\U0001f9ff")  # a vocabulary without its own unknown token fails at the first unknown character
     except Exception as error:  # the Rust library raises plain Exceptions
         message = str(error) if str(error).startswith("model.") else f"model.tokenizer: {name}: {first_line(error)}"
         raise ValueError(message) from None

@@ -2,15 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as train.py does, before torch starts its threads
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
@@ -22,7 +22,6 @@ class FinishedRun:
     folder: Path
     cache: Path
     output: str
-    seconds: float
 
     @property
     def report(self) -> dict:
@@ -33,14 +32,17 @@ class FinishedRun:
         return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+def environment() -> dict[str, str]:
+    """This process's environment without the settings of launchers."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
+
+
 def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
-    """A command from the repository's root, as a user types it, without the launcher's settings of this process."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
-    environment = inherited | options.pop("env", {})
+    """A command from the repository's root, as a user types it."""
     return subprocess.run(
         arguments,
         cwd=cwd,
-        env=environment,
+        env=environment() | options.pop("env", {}),
         capture_output=True,
         text=True,
         timeout=options.pop("timeout", 240),
@@ -52,14 +54,37 @@ def train_command(*options: str) -> list[str]:
     return [sys.executable, "train.py", *options]
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Tests that wait for the sample run come last; it goes on behind the others."""
+    items.sort(key=lambda item: "sample_run" in item.fixturenames)
+
+
+def pytest_collection_finish(session) -> None:
+    """Start `accelerate launch train.py`, the README's first command, on one of the cores where a test needs it."""
+    session.config.sample_process = None
+    if session.config.option.collectonly or not any("sample_run" in item.fixturenames for item in session.items):
+        return
+    base = Path(tempfile.mkdtemp(prefix="plainloop-sample-"))
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
+    options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
+    with (base / "output").open("w") as output:
+        process = subprocess.Popen([*launch, *options], cwd=ROOT, env=environment(), stdout=output, stderr=output)
+    session.config.sample_process = (process, base)
+
+
+def pytest_unconfigure(config) -> None:
+    if getattr(config, "sample_process", None):
+        process, base = config.sample_process
+        process.kill()
+        process.wait()
+        shutil.rmtree(base, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory) -> FinishedRun:
-    """`accelerate launch train.py`, the README's second command, with folders of the test."""
-    base = tmp_path_factory.mktemp("sample")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py"]
-    started = time.perf_counter()
-    done = run_command(
-        [*launch, "--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return FinishedRun(base / "runs" / "first", base / "cache", done.stdout, time.perf_counter() - started)
+def sample_run(request) -> FinishedRun:
+    """The finished run on the bundled sample."""
+    process, base = request.config.sample_process
+    code = process.wait(timeout=270)
+    output = (base / "output").read_text(encoding="utf-8")
+    assert code == 0, output[-5000:]
+    return FinishedRun(base / "runs" / "first", base / "cache", output)

@@ -288,7 +288,7 @@ OPTIONS = {
     "batch size 0": (["--train.batch_size", "0"], ["train.batch_size: got 0, expected 1 or more"]),
     "negative rate": (["--optim.lr", "-1"], ["optim.lr: got -1.0, expected a number above 0, or null"]),
     "warmup": (["--optim.warmup", "5"], ["optim.warmup: got 5.0, expected a share of the updates, 0 to 1"]),
-    "short": (["--data.max_length", "7"], ["data.max_length: got 7, expected 8 or more"]),
+    "short": (["--data.max_length", "7"], ["data.max_length: got 7, expected 8 to 65536"]),
     "name with a slash": (["--run.name", "a/b"], ["run.name: got 'a/b', expected a folder name without slashes"]),
     "heads": (["--model.scratch.heads", "3"], ["model.scratch.hidden_size 16", "model.scratch.heads 3"]),
     "negative label": (
@@ -363,7 +363,7 @@ def test_configuration_file_that_is_none(folder, capsys, name, fragment):
 VOCABULARY = "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "가", "나"]) + "\n"
 CONFIG = json.dumps(SMALL)
 BACKBONES = {
-    "configuration only": ({"config.json": CONFIG}, [], ["has no weights (model.safetensors)"]),
+    "configuration only": ({"config.json": CONFIG}, [], ["has no weights; expected a file such as model.safetensors"]),
     "no configuration": ({"vocab.txt": VOCABULARY}, [], ["has no config.json"]),
     "empty configuration": ({"config.json": "{}"}, [], []),
     "broken configuration": ({"config.json": "{"}, [], []),
@@ -529,11 +529,6 @@ def test_process_with_a_bad_row(folder):
     check_process(
         process(folder), folder, "train.json, row 2: subject entity is '다온전자', but characters 0..4", "'다온전자는'"
     )
-
-
-@pytest.mark.timeout(120)
-def test_process_with_a_bad_option(folder):
-    check_process(process(folder, "--train.epoch", "3"), folder, "train.epoch: unknown key; did you mean train.epochs?")
 
 
 @pytest.mark.timeout(120)
