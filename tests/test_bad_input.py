@@ -112,7 +112,7 @@ def refused(folder: Folder, capsys, arguments: list[str], fragments: list[str], 
     code = main(folder.command(*arguments) if command is None else command)
     said = capsys.readouterr()
     assert code == 2, said.err
-    assert said.err.count("error: ") == 1, said.err
+    assert sum(line.startswith("error: ") for line in said.err.splitlines()) == 1, said.err
     assert "Traceback" not in said.err + said.out
     lines = said.err.splitlines()
     message = said.err[said.err.index("error: ") :]
