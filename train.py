@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from engine.arguments import parse
 from engine.build import build
 from engine.checkpoint import CheckpointError
-from engine.folder import FolderBusyError, finished
+from engine.folder import FolderBusyError, finished_report
 from engine.guard import NonFiniteError
 from engine.loop import train
 from engine.report import finish, table
@@ -36,13 +36,13 @@ def main(argv: Sequence[str]) -> int:
         leaving.callback(forget_launch)
         try:
             config, config_path, notices = parse(argv)
-            if config.run.name is not None and config.run.resume != "force":
+            if config.run.name is not None and config.run.resume == "auto":
                 folder = Path(config.run.dir) / config.run.name
-                if finished(folder):
-                    print(f"{folder} is finished, see its report.json; nothing was changed")
+                if finished_report(folder).is_file():
+                    tell(f"{folder} is finished, see its report.json; nothing was changed")
                     return 0
             for notice in notices:
-                print(notice)
+                tell(notice)
             run = build(config, config_path)
         except FolderBusyError as error:
             return say(error, 4)
@@ -68,6 +68,11 @@ def forget_launch() -> None:
     """accelerate keeps device and precision for the whole process; another run in it may want others."""
     AcceleratorState._reset_state(reset_partial_state=True)
     PartialState._reset_state()
+
+
+def tell(text: str) -> None:
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(text)
 
 
 def say(error: Exception, code: int) -> int:

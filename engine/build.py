@@ -1,15 +1,11 @@
 """From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
 
-import difflib
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import FORMATS, sample
@@ -17,9 +13,11 @@ from data.encode import Encoder, EncodingOptions
 from data.labels import label_list
 from data.markers import added_tokens
 from data.packed import TokenStore, prepare
-from data.source import Source, open_source
+from data.source import open_source
+from engine.arguments import nearest
 from engine.checkpoint import Checkpoints
 from engine.config import Config
+from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
@@ -27,6 +25,7 @@ from engine.loader import Loader
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan
+from engine.resume import open_run, run_facts, run_name
 from engine.speed import Speed
 from engine.state import State
 from engine.summary import describe
@@ -94,10 +93,7 @@ def build(config: Config, config_path: Path) -> Run:
         for part, store in stores.items():
             rows_without_entities(f"data.{part}", store, config.model.pooling)
 
-    accelerator = Accelerator(
-        mixed_precision={"fp32": "no"}.get(precision, precision),
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
-    )
+    accelerator = make_accelerator(precision)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     model = make_model(config, tokenizer, size, len(labels))
     counts = torch.bincount(torch.from_numpy(stores["train"].labels[:].copy()), minlength=len(labels))
@@ -159,37 +155,9 @@ def build(config: Config, config_path: Path) -> Run:
     )
 
 
-def choose_precision(wanted: str | None) -> str:
-    """fp32, bf16 or fp16: the configuration's, else the launcher's. A conflict of the two is an error."""
-    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if wanted and launcher in ("bf16", "fp16", "fp8") and wanted != launcher:
-        raise ValueError(
-            f"train.precision: got {wanted!r}, but the launcher was started with --mixed_precision {launcher}"
-        )
-    precision = wanted or ("fp32" if launcher == "no" else launcher)
-    if precision == "fp8":
-        raise ValueError("train.precision: the launcher says fp8, expected fp32, bf16 or fp16")
-    on_cpu = not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    if precision == "fp16" and on_cpu:
-        raise ValueError(
-            "train.precision: fp16 needs a GPU (accelerate would train in fp32 without saying so); use bf16"
-        )
-    return precision
-
-
-def set_threads(wanted: int | None) -> int:
-    """CPU threads of this process: launchers set one a process, which leaves the other cores idle."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = wanted or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    torch.set_num_threads(threads)
-    return threads
-
-
 def known_name(key: str, name: str, registry: dict) -> None:
     if name not in registry:
-        close = difflib.get_close_matches(name, registry, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{hint}")
+        raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
 
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:
@@ -271,60 +239,3 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
 
 def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainloop"
-
-
-def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str:
-    """run.name, or the configuration file's name and the time, which process 0 reads for all."""
-    if config.run.name is not None:
-        return config.run.name
-    now = torch.tensor(int(time.time()), device=accelerator.device)
-    return f"{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(int(broadcast(now))))}"
-
-
-def run_facts(
-    config: Config,
-    sources: dict[str, Source],
-    labels: list[str],
-    encoder: Encoder,
-    precision: str,
-    threads: int,
-    accelerator: Accelerator,
-) -> dict:
-    """What a checkpoint remembers of its run: `fixed` must be the same when it resumes, the rest may change."""
-    values = config.as_dict()
-    fixed = {
-        "seed": config.run.seed,
-        "labels": labels,
-        "data": {part: source.digest for part, source in sources.items()},
-        "encoding": encoder.options.as_dict(),
-        "tokenizer": encoder.fingerprint(),
-        "model": values["model"],
-        "loss": values["loss"],
-        "optim": values["optim"],
-        "train": {key: values["train"][key] for key in ("epochs", "max_updates", "batch_size", "max_grad_norm")},
-        "precision": precision,
-    }
-    return {"fixed": fixed, "threads": threads, "processes": accelerator.num_processes}
-
-
-def open_run(
-    folder: RunFolder, checkpoints: Checkpoints, config: Config, model, optimizer, accelerator: Accelerator
-) -> tuple[State, list[str]]:
-    """Make or reopen the run folder, lock it, and restore the newest checkpoint that verifies."""
-    if accelerator.is_main_process:
-        folder.open()
-    accelerator.wait_for_everyone()
-    newest, notices = checkpoints.newest()
-    notices = [f"skipped a damaged checkpoint: {reason}" for reason in notices]
-    if newest is not None:
-        if config.run.resume == "never":
-            raise ValueError(f"run.name: {folder.path} holds a run and run.resume is never; choose another name")
-        notices += checkpoints.compare(newest, force=config.run.resume == "force")
-        state = checkpoints.restore(newest, model, optimizer)
-        notices.append(f"continuing {folder.path} after update {state.step}")
-    else:
-        state = State()
-    state.loss = state.loss.to(accelerator.device)
-    if accelerator.is_main_process:
-        (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
-    return state, notices

@@ -69,6 +69,13 @@ class Checkpoints:
             if folder not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def drop_after(self, step: int) -> None:
+        """Delete checkpoints beyond `step`: the damaged ones that a restart skipped. Else pruning would take them for
+        the newest and delete what is written now."""
+        for folder in self.all():
+            if folder > self.path(step):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def newest(self) -> tuple[Path | None, list[str]]:
         """The newest checkpoint that verifies, and what was wrong with newer ones."""
         skipped = []

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from data.batch import collate
 from data.packed import TokenStore
+from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.plan import evaluation_batches
 
@@ -46,6 +47,10 @@ def predict(
     # each row was computed by one process and is zero elsewhere, so the sum is exact
     logits, seen = accelerator.reduce(logits, "sum"), accelerator.reduce(seen, "sum")
     assert bool((seen == 1).all()), "an example was left out or repeated in evaluation"
+    if not bool(torch.isfinite(logits).all()):
+        rows = torch.nonzero(~torch.isfinite(logits).all(dim=1)).flatten().tolist()
+        ids = ", ".join(store.id(row) for row in rows[:20])
+        raise NonFiniteError(f"logits that are not finite for {len(rows)} of {len(store)} examples in {title}: {ids}")
     labels = torch.from_numpy(np.array(store.labels)).to(logits.device)
     losses = torch.full_like(labels, torch.nan, dtype=torch.float32)
     known = labels >= 0

@@ -35,6 +35,6 @@ class RunFolder:
             self.handle.close()
 
 
-def finished(path: Path) -> bool:
-    """Whether a run in this folder came to its end."""
-    return (path / "report.json").is_file()
+def finished_report(path: Path) -> Path:
+    """The file that says that the run in this folder came to its end."""
+    return path / "report.json"

@@ -1,6 +1,7 @@
 """What a run shows: metrics.jsonl, which is the record, TensorBoard, which is the view of it, and a line a score."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -26,6 +27,10 @@ class Tracker:
         line = {"step": step, "epoch": round(epoch, 6), "split": split, **numbers}
         if speed:
             line["speed"] = speed
+        # JSON has no word for what is not finite (an fp16 overflow lowers the loss scale and goes on)
+        line = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in line.items()
+        }
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         for name, value in numbers.items():

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from data.batch import Batch
@@ -22,6 +31,10 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
+# what transformers can build as a language model that looks left only, and as one that looks both ways
+CAUSAL, MASKED = AutoModelForCausalLM._model_mapping, AutoModelForMaskedLM._model_mapping
+
+
 def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     """The last hidden states of a packed batch, (T, H). Pads inside and takes the padding out again."""
     rows = torch.searchsorted(
@@ -30,8 +43,10 @@ def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     shape = (len(batch), batch.longest)
     pad = backbone.config.pad_token_id or 0
     tokens = batch.tokens.new_full(shape, pad).index_put((rows, batch.positions), batch.tokens)  # (B, L)
-    mask = batch.tokens.new_zeros(shape).index_put((rows, batch.positions), torch.ones_like(rows))  # (B, L)
-    inputs = {"input_ids": tokens, "attention_mask": mask}
+    inputs = {"input_ids": tokens}
+    if len(batch.tokens) < shape[0] * shape[1]:  # known on the host; without padding there is nothing to mask
+        ones = torch.ones_like(rows)
+        inputs["attention_mask"] = batch.tokens.new_zeros(shape).index_put((rows, batch.positions), ones)  # (B, L)
     kinds = getattr(backbone.config, "type_vocab_size", 0) or 0
     if kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters:
         # klue/roberta's tokenizer says 1 for a second segment, but the model has one row only
@@ -73,6 +88,13 @@ def scratch_config(
 def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, max_length: int) -> PreTrainedConfig:
     """The configuration of a pretrained backbone, checked against tokenizer and length before weights are read."""
     config = fetch(name, lambda **options: AutoConfig.from_pretrained(name, trust_remote_code=False, **options))
+    encoder = not (getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False))
+    causal = type(config) in CAUSAL and type(config) not in MASKED
+    if causal or not encoder or not hasattr(config, "vocab_size") or not hasattr(config, "hidden_size"):
+        raise ValueError(
+            f"model.backbone: {name} ({config.model_type}) is no bidirectional encoder such as BERT, RoBERTa, XLM-R, "
+            "ELECTRA or ModernBERT"
+        )
     for key, value in (overrides or {}).items():
         if key in ARCHITECTURE:
             raise ValueError(

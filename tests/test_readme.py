@@ -61,11 +61,15 @@ def test_tree_names_files_that_exist_and_all_modules():
     assert modules - named - small == set()
 
 
+def test_no_placeholder_is_left():
+    assert not re.findall(r"^[A-Z]{4,}$", README, flags=re.MULTILINE)
+
+
 def test_first_command_and_test_command():
     assert "pip install -e . && accelerate launch train.py" in commands()
     assert 'pip install -e ".[test]" && pytest' in commands()
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert 'pip install -q -e ".[test]" && pytest' in ci
+    assert 'pip install -e ".[test]" && pytest' in ci
 
 
 def test_output_in_the_readme_is_what_the_command_prints(sample_run):

@@ -229,8 +229,26 @@ def test_other_configuration_is_not_continued(small, sample_run, capsys):
     message = capsys.readouterr().err
     assert "optim.lr 0.001 -> 0.0003" in message
     assert "train.batch_size 32 -> 16" in message
-    assert main([*options, "--train.log_every", "5"]) == 0  # cadences are free
+    assert main([*options, "--eval.metric", "accuracy"]) == 2  # the best score so far is one of micro-F1
+    assert "eval.metric" in capsys.readouterr().err
+    assert main([*options, "--train.log_every", "5", "--model.gradient_checkpointing", "true"]) == 0  # these are free
     assert final_state(small / "other") == final_state(small / "straight")
+
+
+def test_launchers_accumulation_does_not_scale_the_gradient(small, sample_run, monkeypatch):
+    """accelerate would divide every loss by the launcher's number once more."""
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "accumulated"]
+    assert main(options) == 0
+    assert final_state(small / "accumulated") == final_state(small / "straight")
+
+
+def test_launchers_compiler_is_refused(small, sample_run, monkeypatch, capsys):
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "inductor")
+    options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "compiled"]
+    assert main(options) == 2
+    assert "torch.compile" in capsys.readouterr().err
+    assert not (small / "compiled").exists()
 
 
 def test_two_runs_cannot_share_a_folder(small, sample_run, capsys):

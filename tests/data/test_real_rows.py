@@ -17,6 +17,7 @@ from data.labels import KLUE
 from data.markers import mark
 from data.schema import Example
 from data.source import open_source
+from engine.plan import Plan
 from models.tokens import load_tokenizer
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -137,6 +138,12 @@ def test_typed_punct_covers_every_entity_exactly(name):
         checked += 1
         exact += (begin, end) == want and text[begin:end] == (rows[row].subject, rows[row].object)[role].text.strip()
     assert (checked, exact) == (10_060, 10_060)
+    if name == "klue-roberta-base":
+        lengths = np.array([len(result.tokens) for result in encoded[:32_470]])
+        _, padding = Plan(lengths, seed=42, batch_size=32).account()
+        in_order_of_chance = np.random.default_rng(0).permutation(lengths)[: 1014 * 32].reshape(-1, 32)
+        assert padding == pytest.approx(0.028, abs=0.002)
+        assert 1 - in_order_of_chance.sum() / (32 * in_order_of_chance.max(axis=1)).sum() > 0.5
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)

@@ -185,6 +185,19 @@ def test_damage_is_noticed_and_the_checkpoint_before_is_taken(small, name, damag
     assert "\n" not in reason
 
 
+def test_saving_below_damaged_checkpoints_keeps_what_is_saved(small):
+    """Two damaged newer ones must not count as the newest two, or each save would delete itself."""
+    good = small.save(2, best_step=2)
+    for step in (8, 10):
+        (small.save(step, best_step=2) / "state.json").unlink()
+    assert small.checkpoints.newest()[0] == good
+    small.checkpoints.drop_after(2)
+    assert names(small.checkpoints.folder) == ["step-00000002"]
+    small.save(4, best_step=2)
+    small.save(6, best_step=2)
+    assert names(small.checkpoints.folder) == ["step-00000002", "step-00000004", "step-00000006"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_flipped_bits_are_noticed_wherever_they_are(small, name):
     folder = small.save(1)
