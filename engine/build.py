@@ -113,7 +113,9 @@ def build(config: Config, config_path: Path) -> Run:
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
-    facts = run_facts(config, sources, labels, encoder, precision, threads, accelerator)
+    digests = {part: source.digest for part, source in sources.items()}
+    encoding = {**encoder.options.as_dict(), "fingerprint": encoder.fingerprint()}
+    facts = run_facts(config, digests, labels, encoding, precision, threads, accelerator.num_processes)
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:

@@ -5,6 +5,7 @@
 The manifest holds size and SHA-256 of every file, so a checkpoint is whole or it is not one.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -62,9 +63,10 @@ class Checkpoints:
 
         The best one of an older checkpoint stays too: it is the one that counts if the newest turns out damaged.
         """
-        newest = self.all()[:KEEP]
-        best = [read_json(folder / "state.json")["state"]["best_step"] for folder in newest]
-        keep = {*newest, *(self.path(step) for step in [*best, state.best_step] if step is not None)}
+        keep = {*self.all()[:KEEP], self.path(state.best_step or state.step)}
+        for folder in self.all()[:KEEP]:
+            with contextlib.suppress(CheckpointError):  # damaged meanwhile: found when it is needed
+                keep.add(self.path(read_json(folder / "state.json")["state"]["best_step"] or state.step))
         for folder in [*self.all(), *self.folder.glob(".tmp-*")]:
             if folder not in keep:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -7,8 +7,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from data.encode import Encoder
-from data.source import Source
 from engine.checkpoint import Checkpoints
 from engine.config import Config
 from engine.folder import RunFolder, finished_report
@@ -25,21 +23,23 @@ def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str
 
 def run_facts(
     config: Config,
-    sources: dict[str, Source],
+    digests: dict[str, str],
     labels: list[str],
-    encoder: Encoder,
+    encoding: dict,
     precision: str,
     threads: int,
-    accelerator: Accelerator,
+    processes: int,
 ) -> dict:
-    """What a checkpoint remembers of its run: `fixed` must be the same when it resumes, the rest may change."""
+    """What a checkpoint remembers of its run: `fixed` must be the same when it resumes, the rest may change.
+
+    `digests`: SHA-256 of each part of the data; `encoding`: its options and the tokenizer's fingerprint.
+    """
     values = config.as_dict()
     fixed = {
         "seed": config.run.seed,
         "labels": labels,
-        "data": {part: source.digest for part, source in sources.items()},
-        "encoding": encoder.options.as_dict(),
-        "tokenizer": encoder.fingerprint(),
+        "data": digests,
+        "encoding": encoding,
         "model": {k: v for k, v in values["model"].items() if k not in ("gradient_checkpointing", "attention")},
         "loss": values["loss"],
         "optim": values["optim"],
@@ -47,7 +47,7 @@ def run_facts(
         "precision": precision,
         "eval": {"metric": config.eval.metric, "negative_label": config.data.negative_label},
     }
-    return {"fixed": fixed, "threads": threads, "processes": accelerator.num_processes}
+    return {"fixed": fixed, "threads": threads, "processes": processes}
 
 
 def open_run(
