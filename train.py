@@ -3,7 +3,8 @@
     accelerate launch train.py --config configs/sample.yaml --train.epochs 3 --run.name first
 
 Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run
-holds the folder. The last line printed is always the one message.
+holds the folder, 143 / 130 stopped by SIGTERM / SIGINT with a checkpoint saved. The last line printed is always the one
+message.
 """
 
 import contextlib
@@ -53,8 +54,14 @@ def main(argv: Sequence[str]) -> int:
         for close in (accelerator.end_training, run.lock.close, run.parts.tracker.close):
             leaving.callback(close)
         accelerator.print(f"{run.summary}\n{'run folder':<12} {run.folder}\n")
+        stop = run.parts.stop
+        stop.listen()
+        leaving.callback(stop.leave)
         try:
             state = train(run.parts, config, run.state)
+            if stop.agreed and not state.finished(run.total):
+                tell(f"stopped after update {state.step}; the same command with --run.name {run.folder.name} continues")
+                return 128 + stop.number
             report = finish(run, state)
         except NonFiniteError as error:
             return say(error, 3)

@@ -24,8 +24,9 @@ from engine.guard import make_guard
 from engine.loader import Loader
 from engine.optim import make_optimizer
 from engine.parts import Parts
-from engine.plan import Plan
+from engine.plan import Plan, total_updates
 from engine.resume import open_run, run_facts, run_name
+from engine.signals import StopSignal
 from engine.speed import Speed
 from engine.state import State
 from engine.summary import describe
@@ -52,6 +53,7 @@ class Run:
     negative: int | None
     encoding: dict
     precision: str
+    total: int
     skipped: list
     summary: str
 
@@ -139,6 +141,7 @@ def build(config: Config, config_path: Path) -> Run:
         tracker=tracker,
         checkpoints=checkpoints,
         speed=Speed(accelerator.device, loader.padding_share, state.tokens, state.seconds),
+        stop=StopSignal(),
         no_bar=no_bar,
     )
     return Run(
@@ -152,6 +155,7 @@ def build(config: Config, config_path: Path) -> Run:
         negative=negative,
         encoding=encoder.options.as_dict(),
         precision=precision,
+        total=total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates),
         skipped=stores["train"].facts["skipped"],
         summary=described,
     )

@@ -85,12 +85,13 @@ def train(parts: Parts, config: Config, state: State) -> State:
                 improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
                 save_now = save_now or improved or state.stopped
 
-            if save_now:
+            stop_now = parts.stop.agree(accelerator, ask_others=log_now)  # SIGTERM or Ctrl-C
+            if save_now or stop_now:
                 state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
                 checkpoints.save(state, model, optimizer)
             if eval_now or save_now:
                 parts.speed.restart()
-            if state.finished(total):
+            if state.finished(total) or stop_now:
                 bar.close()
                 return state
     raise AssertionError("the plan ran out before the run was finished")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.evaluate import Evaluation
     from engine.guard import FiniteGuard, OverflowGuard
     from engine.loader import Loader
+    from engine.signals import StopSignal
     from engine.speed import Speed
     from engine.tracking import Silent, Tracker
 
@@ -31,5 +32,6 @@ class Parts:
     tracker: Tracker | Silent
     checkpoints: Checkpoints
     speed: Speed
+    stop: StopSignal
     no_bar: bool | None
     """tqdm's `disable`: True on all processes but one, None (quiet without a terminal) there."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -67,14 +68,21 @@ def pytest_collection_finish(session) -> None:
     base = Path(tempfile.mkdtemp(prefix="plainloop-sample-"))
     launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
     options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
+    # a core for it and the others for the tests: threads that wait for a core spin, and both would crawl
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores[-1:])
     with (base / "output").open("w") as output:
         process = subprocess.Popen([*launch, *options], cwd=ROOT, env=environment(), stdout=output, stderr=output)
-    session.config.sample_process = (process, base)
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores[:-1])
+        torch.set_num_threads(len(cores) - 1)
+    session.config.sample_process = (process, base, cores)
 
 
 def pytest_unconfigure(config) -> None:
     if getattr(config, "sample_process", None):
-        process, base = config.sample_process
+        process, base, _ = config.sample_process
         process.kill()
         process.wait()
         shutil.rmtree(base, ignore_errors=True)
@@ -83,8 +91,11 @@ def pytest_unconfigure(config) -> None:
 @pytest.fixture(scope="session")
 def sample_run(request) -> FinishedRun:
     """The finished run on the bundled sample."""
-    process, base = request.config.sample_process
+    process, base, cores = request.config.sample_process
     code = process.wait(timeout=270)
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores)
+        torch.set_num_threads(len(cores))
     output = (base / "output").read_text(encoding="utf-8")
     assert code == 0, output[-5000:]
     return FinishedRun(base / "runs" / "first", base / "cache", output)

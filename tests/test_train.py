@@ -216,6 +216,32 @@ def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run):
     assert final_state(small / "killed") == final_state(small / "straight")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_saves_and_the_same_command_continues(small, sample_run, number, monkeypatch, capsys):
+    """The signal arrives in the middle of update 6, which no cadence would save."""
+    import engine.loop
+
+    name = f"stopped-{number}"
+    options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", name]
+    factor = engine.loop.lr_factor
+
+    def signal_in_update_6(step, *rest):
+        if step == 5 and signal.getsignal(number).__name__ == "note":
+            monkeypatch.undo()
+            os.kill(os.getpid(), number)
+        return factor(step, *rest)
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr(engine.loop, "lr_factor", signal_in_update_6)
+    assert main(options) == 128 + number
+    assert f"stopped after update 6; the same command with --run.name {name} continues" in capsys.readouterr().out
+    assert (small / name / "checkpoints" / "step-00000006").is_dir()
+    assert not (small / name / "report.json").exists()
+    assert signal.getsignal(number) is before
+    assert main(options) == 0
+    assert final_state(small / name) == final_state(small / "straight")
+
+
 def test_saved_configuration_repeats_the_run(small):
     assert main(["--config", str(small / "straight" / "config.yaml"), "--run.name", "again"]) == 0
     assert final_state(small / "again") == final_state(small / "straight")
