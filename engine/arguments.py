@@ -45,7 +45,9 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     if problems:
         raise ValueError("\n".join(dict.fromkeys(problems)))
 
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    wants_help = "--help" in argv or "-h" in argv
+    if wants_help:  # reading the texts under the fields takes most of the parsing time
+        set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(
         prog="train.py", exit_on_error=False, allow_abbrev=False, description="Train a sentence classifier."
     )
@@ -57,7 +59,7 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     parser.add_class_arguments(LOSSES[loss], "loss", skip=NOT_LOSS_OPTIONS - {"self"})
     for action in parser._actions:
         action.required = False  # keys are parsed one at a time; `needed` below says what is missing
-    if "--help" in argv or "-h" in argv:
+    if wants_help:
         parser.print_help()
         raise SystemExit(0)
 

@@ -455,6 +455,7 @@ print(len(store), int(store.tokens.astype("int64").sum()), store.id(4))
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("sample_run")  # waits for it: from then on all cores are the tests'
 def test_two_processes_make_one_store(tmp_path):
     script = WORKER.format(root=str(ROOT), tests=str(Path(__file__).parent))
     workers = [
