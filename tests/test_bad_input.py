@@ -524,14 +524,6 @@ def check_process(done: subprocess.CompletedProcess, folder: Folder, *fragments:
 
 
 @pytest.mark.timeout(120)
-def test_process_with_a_bad_row(folder):
-    folder.write("train.json", with_entity(2, "subject_entity", end_idx=4))
-    check_process(
-        process(folder), folder, "train.json, row 2: subject entity is '다온전자', but characters 0..4", "'다온전자는'"
-    )
-
-
-@pytest.mark.timeout(120)
 def test_process_with_a_hub_that_cannot_be_reached(folder):
     done = process(
         folder, "--model.backbone", "plainloop-nobody/no-such-model", HF_ENDPOINT=NOWHERE, HF_HUB_OFFLINE="0"
