@@ -65,7 +65,8 @@ def train(parts: Parts, config: Config, state: State) -> State:
 
             last = state.step == total
             log_now, eval_now = due(state.step, config.train.log_every, last), due(state.step, eval_every, last)
-            save_now = due(state.step, save_every, last)
+            stop_now = parts.stop.agree(accelerator, ask_others=log_now)  # SIGTERM or Ctrl-C
+            save_now = due(state.step, save_every, last) or stop_now
             if (log_now or eval_now or save_now) and (bad := guard.bad_update()) is not None:
                 raise NonFiniteError(name_examples(parts, config.run.seed, bad))
 
@@ -85,8 +86,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
                 improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
                 save_now = save_now or improved or state.stopped
 
-            stop_now = parts.stop.agree(accelerator, ask_others=log_now)  # SIGTERM or Ctrl-C
-            if save_now or stop_now:
+            if save_now:
                 state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
                 checkpoints.save(state, model, optimizer)
             if eval_now or save_now:
