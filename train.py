@@ -16,7 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
 
-from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from transformers.utils import logging as transformers_logging
 
@@ -59,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
         leaving.callback(stop.leave)
         try:
             state = train(run.parts, config, run.state)
-            if stop.agreed and not state.finished(run.total):
+            if stop.agreed and not state.finished(run.parts.total):
                 tell(f"stopped after update {state.step}; the same command with --run.name {run.folder.name} continues")
                 return 128 + stop.number
             report = finish(run, state)
@@ -74,7 +73,6 @@ def main(argv: Sequence[str]) -> int:
 def forget_launch() -> None:
     """accelerate keeps device and precision for the whole process; another run in it may want others."""
     AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
 
 
 def tell(text: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -72,6 +73,7 @@ class Encoder:
             previous = sequence if sequence is not None else previous
         return parts
 
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the tokenizer or an option would encode something differently."""
         described = self.tokenizer.backend_tokenizer.to_str() + repr(self.options) + repr((self.single, self.pair))

@@ -72,7 +72,7 @@ def prepare(
         code_digest(),
         source.digest,
         source.format,
-        encoder.fingerprint(),
+        encoder.fingerprint,
         list(labels),
         on_bad_row,
         need_labels,

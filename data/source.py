@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from data import FORMATS, sample
@@ -17,7 +18,7 @@ class Source:
     raw: bytes
     format: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.raw).hexdigest()
 

@@ -50,12 +50,23 @@ class Run:
     lock: RunFolder
     tokenizer: PreTrainedTokenizerBase
     labels: list[str]
-    negative: int | None
     encoding: dict
     precision: str
-    total: int
     skipped: list
     summary: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the data files and the tokenizer give. `size`: tokens before the markers were added."""
+
+    labels: list[str]
+    negative: int | None
+    tokenizer: PreTrainedTokenizerBase
+    size: int
+    encoder: Encoder
+    stores: dict[str, TokenStore]
+    digests: dict[str, str]
 
 
 def build(config: Config, config_path: Path) -> Run:
@@ -75,33 +86,15 @@ def build(config: Config, config_path: Path) -> Run:
         known_name(key, name, registry)
 
     # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
-    labels = label_list(config.data.labels)
-    negative = negative_number(config.data.negative_label, labels)
-    tokenizer, encoder, size = make_encoder(config)
-    sources = {"train": open_source(config.data.train, config.data.format, "train", "data.train")}
-    if config.data.dev is not None:
-        sources["dev"] = open_source(config.data.dev, config.data.format, "dev", "data.dev")
-    cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
-    stores = {
-        part: prepare(
-            source, encoder, labels, cache, config.data.on_bad_row if part == "train" else "error", quiet=quiet
-        )
-        for part, source in sources.items()
-    }
-
-    for part, store in stores.items():
-        known_language(f"data.{part}", store)
-    if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
-        for part, store in stores.items():
-            rows_without_entities(f"data.{part}", store, config.model.pooling)
-
+    data = read_data(config, quiet)
     accelerator = make_accelerator(precision)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
-    model = make_model(config, tokenizer, size, len(labels))
-    counts = torch.bincount(torch.from_numpy(stores["train"].labels[:].copy()), minlength=len(labels))
+    train = data.stores["train"]
+    model = make_model(config, data.tokenizer, data.size, len(data.labels))
+    counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
     plan = Plan(
-        lengths=stores["train"].lengths,
+        lengths=train.lengths,
         seed=config.run.seed,
         batch_size=config.train.batch_size,
         micro_batch_size=config.train.micro_batch_size,
@@ -109,15 +102,16 @@ def build(config: Config, config_path: Path) -> Run:
         group=loss_fn.group,
         views=loss_fn.views,
     )
-    loader = Loader(stores["train"], plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
-    described = describe(config, stores, loader, model, accelerator, precision, threads)
+    loader = Loader(train, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+    total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
+    described = describe(config, data.stores, loader, total, model, accelerator, precision, threads)
 
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
-    digests = {part: source.digest for part, source in sources.items()}
-    encoding = {**encoder.options.as_dict(), "fingerprint": encoder.fingerprint()}
-    facts = run_facts(config, digests, labels, encoding, precision, threads, accelerator.num_processes)
+    options = data.encoder.options.as_dict()
+    encoding = {**options, "fingerprint": data.encoder.fingerprint}
+    facts = run_facts(config, data.digests, data.labels, encoding, precision, threads, accelerator.num_processes)
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
@@ -128,14 +122,15 @@ def build(config: Config, config_path: Path) -> Run:
     tracker = Tracker(folder.path, state.step, config.track.tensorboard) if main else Silent()
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     evaluation = NoEvaluation()
-    if "dev" in stores:
-        evaluation = Evaluation(accelerator, stores["dev"], labels, negative, config.eval.batch_size, no_bar)
+    if dev := data.stores.get("dev"):
+        evaluation = Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar)
     parts = Parts(
         accelerator=accelerator,
         model=model,
         loss_fn=loss_fn,
         optimizer=optimizer,
         loader=loader,
+        total=total,
         guard=make_guard(accelerator, optimizer),
         evaluation=evaluation,
         tracker=tracker,
@@ -150,15 +145,33 @@ def build(config: Config, config_path: Path) -> Run:
         state=state,
         folder=folder.path,
         lock=folder,
-        tokenizer=tokenizer,
-        labels=labels,
-        negative=negative,
-        encoding=encoder.options.as_dict(),
+        tokenizer=data.tokenizer,
+        labels=data.labels,
+        encoding=options,
         precision=precision,
-        total=total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates),
-        skipped=stores["train"].facts["skipped"],
+        skipped=train.facts["skipped"],
         summary=described,
     )
+
+
+def read_data(config: Config, quiet: bool) -> Data:
+    """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
+    labels = label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    tokenizer, encoder, size = make_encoder(config)
+    sources = {"train": open_source(config.data.train, config.data.format, "train", "data.train")}
+    if config.data.dev is not None:
+        sources["dev"] = open_source(config.data.dev, config.data.format, "dev", "data.dev")
+    cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
+    stores = {}
+    for part, source in sources.items():
+        on_bad_row = config.data.on_bad_row if part == "train" else "error"
+        stores[part] = prepare(source, encoder, labels, cache, on_bad_row, quiet=quiet)
+        known_language(f"data.{part}", stores[part])
+        if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
+            rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
+    digests = {part: source.digest for part, source in sources.items()}
+    return Data(labels, negative, tokenizer, size, encoder, stores, digests)
 
 
 def known_name(key: str, name: str, registry: dict) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
-from data.markers import TYPES
+from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class DataConfig:
     """As data.train. null = train on everything, keep the last weights."""
     max_length: int = 256
     """Tokens of an example with its markers and query; longer sentences are cut around both entities."""
-    marker: Literal["none", "entity", "entity_punct", "typed", "typed_punct"] = "typed_punct"
+    marker: Literal[MARKERS] = "typed_punct"
     """How entities are marked, see data/markers.py."""
-    query: Literal["none", "relation", "question"] = "none"
+    query: Literal[QUERIES] = "none"
     """A second segment: `x와 y의 관계` (relation) or `x와 y의 관계는 무엇입니까?` (question)."""
-    type_words: Literal["korean", "english"] = "korean"
+    type_words: Literal[tuple(TYPE_WORDS)] = "korean"
     """Language of the type words of typed_punct."""
     types: list[str] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data."""
@@ -80,7 +80,7 @@ class ModelConfig:
     overrides: dict[str, Any] = field(default_factory=dict)
     """Settings of a pretrained backbone's configuration to change, e.g. {hidden_dropout_prob: 0.2}."""
     gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: less memory, about a third more time."""
+    """Recompute activations in the backward pass: less memory, one more forward pass."""
     scratch: ScratchConfig = field(default_factory=ScratchConfig)
     """The sizes of a backbone that is trained from nothing."""
 

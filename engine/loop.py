@@ -10,7 +10,7 @@ from engine.config import Config
 from engine.guard import NonFiniteError, name_examples
 from engine.optim import lr_factor
 from engine.parts import Parts
-from engine.plan import due, seed_of, total_updates
+from engine.plan import due, seed_of
 from engine.state import State
 
 
@@ -27,8 +27,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
     loader, guard, evaluation, tracker, checkpoints = (
         parts.loader, parts.guard, parts.evaluation, parts.tracker, parts.checkpoints,
     )  # fmt: skip
-    per_epoch = loader.updates_per_epoch
-    total = total_updates(per_epoch, config.train.epochs, config.train.max_updates)
+    total, per_epoch = parts.total, loader.updates_per_epoch
     eval_every, save_every = config.eval.every or per_epoch, config.train.save_every or per_epoch
     max_norm = config.train.max_grad_norm or math.inf
     if state.finished(total):

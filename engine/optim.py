@@ -25,20 +25,23 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
     Biases and norms (one dimension) are not decayed. Inside `model.backbone` the layer k of K learns at
     lr * layer_decay ** (K - 1 - k) and the embeddings one step below layer 0; everything else at head_lr.
     """
-    layer_of = {name: layer_number(name) for name, _ in model.named_parameters() if name.startswith("backbone.")}
-    top = max((layer for layer in layer_of.values() if layer is not None), default=-1)
+    backbone = [name for name, _ in model.named_parameters() if name.startswith("backbone.")]
+    top = max((layer_number(name, default=-1) for name in backbone), default=-1)
     groups: dict[tuple, dict] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name in layer_of:
-            below = top + 1 if is_embedding(name) else top - (top if layer_of[name] is None else layer_of[name])
-            where, peak = ("embeddings" if is_embedding(name) else f"layer {top - below}"), config.lr
-            peak *= config.layer_decay**below
-            if config.layer_decay == 1:
-                where = "backbone"
-        else:
+        if not name.startswith("backbone."):
             where, peak = "head", config.head_lr or config.lr
+        elif config.layer_decay == 1:
+            where, peak = "backbone", config.lr
+        else:
+            # a final norm stands outside of the numbered layers and goes with the top one
+            layer = -1 if name.startswith("backbone.embeddings") else layer_number(name, default=top)
+            where, peak = (
+                "embeddings" if layer < 0 else f"layer {layer}",
+                config.lr * config.layer_decay ** (top - layer),
+            )
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
         key = (where, peak, decay)
         group = groups.setdefault(
@@ -48,14 +51,10 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
     return list(groups.values())
 
 
-def layer_number(name: str) -> int | None:
-    """encoder.layer.3.attention..., layers.3.mlp... -> 3; None outside of numbered layers."""
+def layer_number(name: str, default: int) -> int:
+    """encoder.layer.3.attention..., layers.3.mlp... -> 3; `default` outside of numbered layers."""
     found = re.search(r"\.layers?\.(\d+)\.", name)
-    return int(found.group(1)) if found else None
-
-
-def is_embedding(name: str) -> bool:
-    return name.startswith("backbone.embeddings")
+    return int(found.group(1)) if found else default
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:

@@ -27,6 +27,8 @@ class Parts:
     loss_fn: nn.Module
     optimizer: object
     loader: Loader
+    total: int
+    """Updates of the whole run; the schedule ends there."""
     guard: FiniteGuard | OverflowGuard
     evaluation: Evaluation
     tracker: Tracker | Silent

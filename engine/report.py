@@ -1,6 +1,7 @@
 """What a finished run leaves: best/, predictions/, report.json and a table."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -9,43 +10,36 @@ from pathlib import Path
 import numpy as np
 
 from engine import figures
+from engine.atomic import write_text
 from engine.build import Run
 from engine.checkpoint import load_model, verify
-from engine.metrics import confusion, headline, per_class
+from engine.metrics import confusion, per_class
 from engine.speed import peak_memory
 from engine.state import State
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Written beside and renamed, so that a reader finds the old file or the new one."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
     """id, label, predicted, one column a label: 9 significant digits hold a float32 exactly, so scores can be
     computed again from the file."""
+    content = io.StringIO(newline="")
+    writer = csv.writer(content)
+    writer.writerow(["id", "label", "predicted", *labels])
+    for row, (number, values) in enumerate(zip(store.labels, probabilities, strict=True)):
+        written = [f"{value:.9g}" for value in values]
+        gold = labels[number] if number >= 0 else ""
+        writer.writerow([store.id(row), gold, labels[int(np.argmax(values))], *written])
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "label", "predicted", *labels])
-        for row, (number, values) in enumerate(zip(store.labels, probabilities, strict=True)):
-            written = [f"{value:.9g}" for value in values]
-            gold = labels[number] if number >= 0 else ""
-            writer.writerow([store.id(row), gold, labels[int(np.argmax(values))], *written])
-    os.replace(temporary, path)
+    write_text(path, content.getvalue())
 
 
-def write_results(folder: Path, store, probabilities: np.ndarray, labels: list[str], negative: int | None) -> dict:
-    """predictions/dev.csv and the confusion matrices; returns the scores and the table by class."""
+def write_results(folder: Path, store, probabilities: np.ndarray, labels: list[str]) -> list[dict]:
+    """predictions/dev.csv and the confusion matrices; returns the table by class."""
     write_predictions(folder / "predictions" / "dev.csv", store, probabilities, labels)
     gold = np.array(store.labels)
     counts = confusion(gold, probabilities.argmax(axis=1), len(labels))
     figures.confusion(counts, labels).savefig(folder / "predictions" / "confusion_counts.png")
     figures.confusion(counts, labels, True).savefig(folder / "predictions" / "confusion_by_true_label.png")
-    return {"dev": headline(gold, probabilities, negative), "classes": per_class(gold, probabilities, labels)}
+    return per_class(gold, probabilities, labels)
 
 
 def export(folder: Path, model, tokenizer, labels: list[str], encoding: dict) -> None:
@@ -67,9 +61,9 @@ def finish(run: Run, state: State) -> dict:
     best = parts.checkpoints.path(state.best_step)
     verify(best)  # it may be older than the one that the run continued from
     load_model(best, model)
-    parts.evaluation.run(parts.model)
+    scores = parts.evaluation.run(parts.model)
     report = {
-        "dev": None,
+        "dev": scores or None,
         "step": state.best_step,
         "epoch": state.best_step / parts.loader.updates_per_epoch,
         "updates": state.step,
@@ -86,11 +80,9 @@ def finish(run: Run, state: State) -> dict:
     if accelerator.is_main_process:
         export(run.folder / "best", model, run.tokenizer, run.labels, run.encoding)
         if parts.evaluation.store is not None:
-            evaluation = parts.evaluation
-            report |= write_results(
-                run.folder, evaluation.store, evaluation.predictions.probabilities, run.labels, run.negative
-            )
-        write_json(run.folder / "report.json", report)
+            probabilities = parts.evaluation.predictions.probabilities
+            report["classes"] = write_results(run.folder, parts.evaluation.store, probabilities, run.labels)
+        write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
     accelerator.wait_for_everyone()
     return report
 

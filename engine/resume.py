@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
+from engine.atomic import write_text
 from engine.checkpoint import Checkpoints
 from engine.config import Config
 from engine.folder import RunFolder, finished_report
@@ -67,11 +68,10 @@ def open_run(
         notices.append(f"continuing {folder.path} after update {state.step}")
     else:
         state = State()
+    state.loss = state.loss.to(accelerator.device)
     if accelerator.is_main_process:
         checkpoints.drop_after(state.step)
         if config.run.resume == "force":
             finished_report(folder.path).unlink(missing_ok=True)  # it spoke of the run as it was before
-    state.loss = state.loss.to(accelerator.device)
-    if accelerator.is_main_process:
-        (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+        write_text(folder.path / "config.yaml", config.to_yaml())
     return state, notices

@@ -6,13 +6,13 @@ from transformers import PreTrainedModel
 from data.packed import TokenStore
 from engine.config import Config
 from engine.loader import Loader
-from engine.plan import total_updates
 
 
 def describe(
     config: Config,
     stores: dict[str, TokenStore],
     loader: Loader,
+    total: int,
     model: PreTrainedModel,
     accelerator: Accelerator,
     precision: str,
@@ -34,7 +34,6 @@ def describe(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
             )
     per_epoch = loader.updates_per_epoch
-    total = total_updates(per_epoch, config.train.epochs, config.train.max_updates)
     parameters = sum(p.numel() for p in model.parameters())
     lines += [
         f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",

@@ -131,19 +131,21 @@ def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
         raise ValueError(f"model.backbone: the folder {name} has no weights; expected a file such as model.safetensors")
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # its table of weights that nothing here reads, such as the pooler's
-    backbone, report = fetch(
-        name,
-        lambda **options: AutoModel.from_pretrained(
+    try:
+        backbone, report = fetch(
             name,
-            config=config,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **without_pooler(config),
-            **options,
-        ),
-    )
-    transformers_logging.set_verbosity(level)
+            lambda **options: AutoModel.from_pretrained(
+                name,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **without_pooler(config),
+                **options,
+            ),
+        )
+    finally:
+        transformers_logging.set_verbosity(level)
     missing = sorted(report["missing_keys"])
     if missing:
         warnings.warn(

@@ -1,5 +1,6 @@
 """Shared by all tests: where things are, and one real training run on the bundled sample."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -86,6 +87,15 @@ def pytest_unconfigure(config) -> None:
         process.kill()
         process.wait()
         shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def baseline_scores() -> dict[str, float]:
+    """Micro-F1 on the sample's dev part without reading, see tests/data/baselines.py."""
+    spec = importlib.util.spec_from_file_location("baselines", ROOT / "tests" / "data" / "baselines.py")
+    baselines = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(baselines)
+    return baselines.baseline_scores()
 
 
 @pytest.fixture(scope="session")

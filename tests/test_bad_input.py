@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import PartialState
 from accelerate.state import AcceleratorState
 
 from train import main
@@ -76,7 +75,6 @@ def clean_process(monkeypatch):
     yield
     torch.set_num_threads(threads)
     AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
 
 
 class Folder:

@@ -399,20 +399,21 @@ def test_fingerprint_tells_options_and_tokenizers_apart():
         {}, {"marker": "none"}, {"query": "relation"}, {"type_words": "english"}, {"types": ("PER", "ORG")},
         {"types": ("ORG", "PER")}, {"max_length": 255},
     ]  # fmt: skip
-    prints = [make_encoder(**change).fingerprint() for change in changes]
+    prints = [make_encoder(**change).fingerprint for change in changes]
     assert len(set(prints)) == 7
-    assert prints == [make_encoder(**change).fingerprint() for change in changes]
+    assert prints == [make_encoder(**change).fingerprint for change in changes]
     other_order = wordpiece_tokenizer([*SPECIALS, *CHARACTERS[::-1], *("##" + c for c in CHARACTERS), *WORDS])
     added = tiny()
     add_tokens(added, ["<x>"])
-    assert len({prints[0], make_encoder(other_order).fingerprint(), make_encoder(added).fingerprint()}) == 3
+    assert len({prints[0], make_encoder(other_order).fingerprint, make_encoder(added).fingerprint}) == 3
 
 
 def test_fingerprint_survives_use():
+    """Encoding leaves its settings in the tokenizer's library; a later encoder must not take them for others."""
     encoder = make_encoder()
-    before = encoder.fingerprint()
+    before = encoder.fingerprint
     list(encoder.encode(EXAMPLES))
-    assert encoder.fingerprint() == before
+    assert Encoder(encoder.tokenizer, encoder.options).fingerprint == before
 
 
 def test_options_as_plain_values():
