@@ -21,6 +21,7 @@ from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
+from engine.heartbeat import Heartbeat
 from engine.loader import Loader
 from engine.optim import make_optimizer
 from engine.parts import Parts
@@ -69,11 +70,12 @@ class Data:
     digests: dict[str, str]
 
 
-def build(config: Config, config_path: Path) -> Run:
+def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
     """Make all parts. Whatever can be wrong with the input is found here, before the run folder is made.
 
-    Raises ValueError with one message that names the file, row or key.
+    `stop` listens to signals already (train.py); without it nobody does. Raises ValueError with one message that names the file, row or key.
     """
+    stop = stop or StopSignal()
     quiet = int(os.environ.get("RANK", 0)) != 0
     precision = choose_precision(config.train.precision)
     threads = set_threads(config.run.threads)
@@ -88,6 +90,8 @@ def build(config: Config, config_path: Path) -> Run:
     # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
     data = read_data(config, quiet)
     accelerator = make_accelerator(precision)
+    stop.join(accelerator)
+    heartbeat = Heartbeat(accelerator)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     train = data.stores["train"]
     model = make_model(config, data.tokenizer, data.size, len(data.labels))
@@ -119,11 +123,14 @@ def build(config: Config, config_path: Path) -> Run:
 
     main = accelerator.is_main_process
     no_bar = None if main else True
-    tracker = Tracker(folder.path, state.step, config.track.tensorboard) if main else Silent()
-    tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    tracker = Silent()
+    if main:
+        tracker = Tracker(folder.path, state.step, state.owes_evaluation, config.track.tensorboard)
+    if state.step == 0:
+        tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     evaluation = NoEvaluation()
     if dev := data.stores.get("dev"):
-        evaluation = Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar)
+        evaluation = Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop)
     parts = Parts(
         accelerator=accelerator,
         model=model,
@@ -136,7 +143,8 @@ def build(config: Config, config_path: Path) -> Run:
         tracker=tracker,
         checkpoints=checkpoints,
         speed=Speed(accelerator.device, loader.padding_share, state.tokens, state.seconds),
-        stop=StopSignal(),
+        stop=stop,
+        heartbeat=heartbeat,
         no_bar=no_bar,
     )
     return Run(

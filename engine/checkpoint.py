@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from engine.agreement import on_main
 from engine.state import State
 
 FORMAT = 1
@@ -26,7 +27,9 @@ KEEP = 2  # newest checkpoints that stay, besides the best one: the newest may b
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not whole."""
+    """A checkpoint that is not whole, or could not be written."""
+
+    code = 1
 
 
 class Checkpoints:
@@ -39,24 +42,36 @@ class Checkpoints:
         return self.folder / f"step-{step:08d}"
 
     def all(self) -> list[Path]:
-        """Finished checkpoints, newest first."""
-        return sorted(self.folder.glob("step-*"), reverse=True)
+        """Finished checkpoints, newest first. Other names in the folder are not ours."""
+        return sorted(self.folder.glob("step-" + 8 * "[0-9]"), reverse=True)
 
     def save(self, state: State, model: nn.Module, optimizer) -> None:
-        """Write the checkpoint of `state`, then prune. All processes call it; one writes."""
+        """Write the checkpoint of `state`, then prune. All processes call it; one writes.
+
+        Raises CheckpointError where it cannot be written; those before it stay as they are.
+        """
         losses = self.accelerator.gather(state.loss.reshape(1)).tolist()  # each process keeps its own running loss
-        if self.accelerator.is_main_process:
-            model = self.accelerator.unwrap_model(model)
+
+        def write_and_prune() -> None:
+            bare = self.accelerator.unwrap_model(model)
             tensors = {
-                "model.safetensors": model_tensors(model),
-                "optimizer.safetensors": optimizer_tensors(model, optimizer),
+                "model.safetensors": model_tensors(bare),
+                "optimizer.safetensors": optimizer_tensors(bare, optimizer),
             }
             described = dataclasses.asdict(dataclasses.replace(state, loss=None)) | {"loss": losses}
             scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None
             content = {"format": FORMAT, "state": described, "scaler": scaler, "run": self.facts}
-            write(self.path(state.step), tensors, content)
+            try:
+                write(self.path(state.step), tensors, content)
+            except (OSError, SafetensorError) as error:
+                whole, _ = self.newest()
+                raise CheckpointError(
+                    f"{self.path(state.step)} cannot be written ({getattr(error, 'strerror', None) or error}); "
+                    + (f"{whole.name} stays, and the same command continues from it" if whole else "none was there yet")
+                ) from None
             self.prune(state)
-        self.accelerator.wait_for_everyone()
+
+        on_main(self.accelerator, write_and_prune)
 
     def prune(self, state: State) -> None:
         """Delete all but the newest two and the best, and what a crash left half written.
@@ -69,14 +84,14 @@ class Checkpoints:
                 keep.add(self.path(read_json(folder / "state.json")["state"]["best_step"] or state.step))
         for folder in [*self.all(), *self.folder.glob(".tmp-*")]:
             if folder not in keep:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
 
     def drop_after(self, step: int) -> None:
         """Delete checkpoints beyond `step`: the damaged ones that a restart skipped. Else pruning would take them for
         the newest and delete what is written now."""
         for folder in self.all():
             if folder > self.path(step):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
 
     def newest(self) -> tuple[Path | None, list[str]]:
         """The newest checkpoint that verifies, and what was wrong with newer ones."""
@@ -101,6 +116,13 @@ class Checkpoints:
         notices = [f"continued although changed: {change}" for change in changed]
         if before["threads"] != now["threads"]:
             notices.append(f"run.threads was {before['threads']}, now {now['threads']}: the last digits may differ")
+        if before["processes"] != now["processes"]:
+            notices.append(
+                f"processes were {before['processes']}, now {now['processes']}: the same examples in the same updates, "
+                "but other dropout and other last digits"
+            )
+        if code := changed_code(before.get("code", {}), now.get("code", {})):
+            notices.append(f"warning: the code changed since the checkpoint and goes on as it is now: {code}")
         return notices
 
     def restore(self, folder: Path, model: nn.Module, optimizer) -> State:
@@ -127,6 +149,17 @@ def differences(before, now, key: str = "") -> list[str]:
             for change in differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
         ]
     return [] if before == now else [f"{key} {json.dumps(before)[:60]} -> {json.dumps(now)[:60]}"]
+
+
+def changed_code(before: dict[str, str], now: dict[str, str]) -> str:
+    """The files that differ, in one line."""
+    if not before:
+        return ""
+    return ", ".join(
+        name + (" (new)" if name not in before else " (gone)" if name not in now else "")
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    )
 
 
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -167,25 +200,43 @@ def load_optimizer(folder: Path, model: nn.Module, optimizer) -> None:
 
 
 def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:
-    """All files into a temporary folder, the manifest last, everything on disk, then the final name."""
-    temporary = folder.parent / f".tmp-{folder.name}"
+    """All files into a temporary folder, the manifest last, everything on disk, then the final name.
+
+    A whole checkpoint of the same update stays as it is: it holds the same weights, and it may be the only one.
+    """
+    if folder.exists():
+        with contextlib.suppress(CheckpointError):
+            verify(folder)
+            return
+        remove(folder)
+    temporary = folder.with_name(f".tmp-{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, values in tensors.items():
-        save_file(values, temporary / name)
-    (temporary / "state.json").write_text(json.dumps(content, indent=1))
-    manifest = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())
-    }
-    for name in manifest:
-        flush(temporary / name)
-    (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))
-    flush(temporary / "manifest.json")
-    flush(temporary)
-    if folder.exists():  # the same step again, after a restart from an older checkpoint
-        shutil.rmtree(folder)
-    os.replace(temporary, folder)
-    flush(folder.parent)
+    try:
+        temporary.mkdir(parents=True)
+        for name, values in tensors.items():
+            save_file(values, temporary / name)
+        (temporary / "state.json").write_text(json.dumps(content, indent=1))
+        manifest = {
+            path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())
+        }
+        for name in manifest:
+            flush(temporary / name)
+        (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))
+        flush(temporary / "manifest.json")
+        flush(temporary)
+        os.replace(temporary, folder)
+        flush(folder.parent)
+    except (OSError, SafetensorError):
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it is what fills it
+        raise
+
+
+def remove(folder: Path) -> None:
+    """Take the name first, so that a crash half way leaves no damaged checkpoint under it."""
+    if not folder.name.startswith(".tmp-"):
+        with contextlib.suppress(OSError):
+            folder = folder.replace(folder.with_name(f".tmp-old-{folder.name}"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def verify(folder: Path) -> None:

@@ -1,6 +1,9 @@
 """Every example once, rows placed by index, scores of the whole set: the same on any number of processes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +18,12 @@ from data.packed import TokenStore
 from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.plan import evaluation_batches
+from engine.signals import StopSignal
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.parts import Parts
+    from engine.state import State
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,26 @@ class Predictions:
 
 @torch.no_grad()
 def predict(
-    accelerator: Accelerator, model: nn.Module, store: TokenStore, batch_size: int, title: str, no_bar: bool | None
-) -> Predictions:
-    """Probabilities of every example of the store, on all processes. Leaves the model in the mode it was in."""
+    accelerator: Accelerator,
+    model: nn.Module,
+    store: TokenStore,
+    batch_size: int,
+    title: str,
+    no_bar: bool | None,
+    stop: StopSignal,
+) -> Predictions | None:
+    """Probabilities of every example of the store, on all processes; None where a signal broke it off.
+
+    Leaves the model in the mode it was in.
+    """
     was_training = model.training
     model.eval()
     shares = evaluation_batches(store.lengths, batch_size, accelerator.num_processes)[accelerator.process_index]
     logits, seen = None, torch.zeros(len(store), device=accelerator.device)
     for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
+        if stop.agree():
+            model.train(was_training)
+            return None
         batch, _ = collate(store, share.index)
         batch = batch.to(accelerator.device)
         output = model(batch).logits.float()  # (B, C)
@@ -69,13 +90,19 @@ class Evaluation:
         negative: int | None,
         batch_size: int,
         no_bar: bool | None,
+        stop: StopSignal,
     ):
         self.accelerator, self.store, self.labels, self.negative = accelerator, store, labels, negative
-        self.batch_size, self.no_bar = batch_size, no_bar
+        self.batch_size, self.no_bar, self.stop = batch_size, no_bar, stop
         self.predictions: Predictions | None = None
 
-    def run(self, model: nn.Module) -> dict[str, float]:
-        self.predictions = predict(self.accelerator, model, self.store, self.batch_size, "evaluating", self.no_bar)
+    def run(self, model: nn.Module) -> dict[str, float] | None:
+        """The scores; None where a signal broke it off."""
+        self.predictions = predict(
+            self.accelerator, model, self.store, self.batch_size, "evaluating", self.no_bar, self.stop
+        )
+        if self.predictions is None:
+            return None
         scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative)
         scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
         # decisions follow from these numbers: every process must hold the very same ones
@@ -92,3 +119,17 @@ class NoEvaluation:
 
     def run(self, model: nn.Module) -> dict[str, float]:
         return {}
+
+
+def evaluate(parts: Parts, config: Config, state: State) -> bool:
+    """Score the dev set, log it and note it in `state`; True where it is the best so far.
+
+    Broken off by a signal it changes nothing: the run owes the evaluation, and pays before its next update.
+    """
+    scores = parts.evaluation.run(parts.model)  # every dev example once; the same numbers on every process
+    if scores is None:
+        return False
+    state.owes_evaluation = False
+    parts.tracker.log("dev", state.step, state.step / parts.loader.updates_per_epoch, scores)
+    parts.tracker.confusion(state.step, parts.evaluation)
+    return state.compare(scores.get(config.eval.metric), config.eval.patience)

@@ -7,6 +7,8 @@ from pathlib import Path
 class FolderBusyError(RuntimeError):
     """Another run works in the folder."""
 
+    code = 4
+
 
 class RunFolder:
     """`run.dir/run.name`, held by a lock that the system drops when the process ends, however it ends."""

@@ -7,13 +7,15 @@ from torch import Tensor, nn
 
 from data.batch import collate
 from engine.parts import Parts
-from engine.plan import seed_of
+from engine.randomness import seed_update
 
 MOST_OVERFLOWS = 20  # in a row, under fp16: by then the loss scale has fallen by 2 ** 20
 
 
 class NonFiniteError(RuntimeError):
     """Training met values that are not finite; the message names update, epoch and examples."""
+
+    code = 3
 
 
 class FiniteGuard:
@@ -69,7 +71,7 @@ def name_examples(parts: Parts, seed: int, step: int) -> str:
     update = loader.load(loader.plan.updates(epoch)[number], criterion.weight)
     model = accelerator.unwrap_model(parts.model)
     model.train()
-    torch.manual_seed(seed_of(seed, step, accelerator.process_index))
+    seed_update(seed, step, accelerator.process_index)
     flagged = set()
     for micro in update.micro_batches:
         batch, labels = micro.to(accelerator.device)

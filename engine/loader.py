@@ -41,11 +41,13 @@ class Loader:
         self.store, self.plan, self.process, self.pin = store, plan, process, pin
         self.updates_per_epoch = plan.updates_per_epoch
         self.examples_per_process, self.padding_share = plan.account()
+        self.current: Update | None = None  # the one being worked on, for messages
 
     def updates(self, epoch: int, first: int, weight: Callable[[Tensor], Tensor]) -> Iterator[Update]:
         """The updates of an epoch from number `first` on; `weight(labels)` is the loss's share of the denominator."""
         for examples in self.plan.updates(epoch)[first:]:
-            yield self.load(examples, weight)
+            self.current = self.load(examples, weight)
+            yield self.current
 
     def load(self, examples: np.ndarray, weight: Callable[[Tensor], Tensor]) -> Update:
         """An update's batches of this process. The denominator is the weight of ALL its examples.

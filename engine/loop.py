@@ -3,19 +3,21 @@
 import contextlib
 import math
 
-import torch
 from tqdm import tqdm
 
 from engine.config import Config
+from engine.evaluate import evaluate
 from engine.guard import NonFiniteError, name_examples
 from engine.optim import lr_factor
 from engine.parts import Parts
-from engine.plan import due, seed_of
+from engine.plan import due
+from engine.randomness import seed_update
 from engine.state import State
 
 
 def train(parts: Parts, config: Config, state: State) -> State:
-    """Train from `state` (fresh, or of a checkpoint) to the end, or until patience runs out, and return the new state.
+    """Train from `state` (fresh, or of a checkpoint) to the end, or until patience runs out or a signal comes, and
+    return the new state.
 
     An update is `train.batch_size` examples over all processes. It is one gradient, whatever micro-batches and
     processes it was cut into: each loss is summed and divided by the weight of the WHOLE update (`micro.scale`).
@@ -24,13 +26,13 @@ def train(parts: Parts, config: Config, state: State) -> State:
     Legend: B examples of a micro-batch, C classes.
     """
     accelerator, model, loss_fn, optimizer = parts.accelerator, parts.model, parts.loss_fn, parts.optimizer
-    loader, guard, evaluation, tracker, checkpoints = (
-        parts.loader, parts.guard, parts.evaluation, parts.tracker, parts.checkpoints,
-    )  # fmt: skip
+    loader, guard, tracker, checkpoints, stop = parts.loader, parts.guard, parts.tracker, parts.checkpoints, parts.stop
     total, per_epoch = parts.total, loader.updates_per_epoch
     eval_every, save_every = config.eval.every or per_epoch, config.train.save_every or per_epoch
     max_norm = config.train.max_grad_norm or math.inf
-    if state.finished(total):
+    if state.owes_evaluation:  # a signal broke it off; the checkpoint that it left is of this very update
+        evaluate(parts, config, state)
+    if state.finished(total) or stop.agreed:
         return state
     bar = tqdm(total=total, initial=state.step, desc="training", unit=" updates", disable=parts.no_bar)
 
@@ -38,7 +40,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
         criterion = loss_fn.at(epoch)
         for update in loader.updates(epoch, first=state.step % per_epoch, weight=criterion.weight):
             # dropout is a function of (seed, update, process), so a resumed run draws what the first one would have
-            torch.manual_seed(seed_of(config.run.seed, state.step, accelerator.process_index))
+            seed_update(config.run.seed, state.step, accelerator.process_index)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_lr"] * lr_factor(state.step, total, config.optim.warmup)
 
@@ -64,7 +66,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
 
             last = state.step == total
             log_now, eval_now = due(state.step, config.train.log_every, last), due(state.step, eval_every, last)
-            stop_now = parts.stop.agree(accelerator, ask_others=log_now)  # SIGTERM or Ctrl-C
+            stop_now = stop.agree()  # SIGTERM or Ctrl-C, in any process
             save_now = due(state.step, save_every, last) or stop_now
             if (log_now or eval_now or save_now) and (bad := guard.bad_update()) is not None:
                 raise NonFiniteError(name_examples(parts, config.run.seed, bad))
@@ -78,15 +80,15 @@ def train(parts: Parts, config: Config, state: State) -> State:
                 tracker.log("train", state.step, state.step / per_epoch, numbers, parts.speed.read())
                 state.forget_loss()
 
-            if eval_now:
-                scores = evaluation.run(model)  # every dev example once; the same numbers on every process
-                tracker.log("dev", state.step, state.step / per_epoch, scores)
-                tracker.confusion(state.step, evaluation)
-                improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
-                save_now = save_now or improved or state.stopped
+            state.owes_evaluation = eval_now
+            if eval_now and not stop_now:
+                improved = evaluate(parts, config, state)  # a signal breaks it off
+                stop_now = stop.agreed
+                save_now = save_now or improved or state.stopped or stop_now
 
             if save_now:
                 state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
+                tracker.flush()  # what a checkpoint builds on is on the disk before it
                 checkpoints.save(state, model, optimizer)
             if eval_now or save_now:
                 parts.speed.restart()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.checkpoint import Checkpoints
     from engine.evaluate import Evaluation
     from engine.guard import FiniteGuard, OverflowGuard
+    from engine.heartbeat import Heartbeat
     from engine.loader import Loader
     from engine.signals import StopSignal
     from engine.speed import Speed
@@ -35,5 +36,6 @@ class Parts:
     checkpoints: Checkpoints
     speed: Speed
     stop: StopSignal
+    heartbeat: Heartbeat
     no_bar: bool | None
     """tqdm's `disable`: True on all processes but one, None (quiet without a terminal) there."""

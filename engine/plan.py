@@ -120,8 +120,3 @@ def total_updates(per_epoch: int, epochs: int, max_updates: int | None) -> int:
 def due(step: int, every: int, always: bool) -> bool:
     """Whether something that happens every so many updates happens after update `step`."""
     return always or step % every == 0
-
-
-def seed_of(seed: int, step: int, process: int) -> int:
-    """One 64-bit seed of (seed, update, process)."""
-    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from engine import figures
+from engine.agreement import on_main
 from engine.atomic import write_text
 from engine.build import Run
 from engine.checkpoint import load_model, verify
@@ -54,14 +55,19 @@ def export(folder: Path, model, tokenizer, labels: list[str], encoding: dict) ->
     os.replace(temporary, folder)
 
 
-def finish(run: Run, state: State) -> dict:
-    """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights."""
+def finish(run: Run, state: State) -> dict | None:
+    """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights.
+
+    None where a signal broke the scoring off: nothing was written, and the same command does it again.
+    """
     parts = run.parts
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
     best = parts.checkpoints.path(state.best_step)
     verify(best)  # it may be older than the one that the run continued from
     load_model(best, model)
     scores = parts.evaluation.run(parts.model)
+    if scores is None:
+        return None
     report = {
         "dev": scores or None,
         "step": state.best_step,
@@ -77,13 +83,15 @@ def finish(run: Run, state: State) -> dict:
         "precision": run.precision,
         "skipped_rows": run.skipped,
     }
-    if accelerator.is_main_process:
+
+    def write() -> None:
         export(run.folder / "best", model, run.tokenizer, run.labels, run.encoding)
         if parts.evaluation.store is not None:
             probabilities = parts.evaluation.predictions.probabilities
             report["classes"] = write_results(run.folder, parts.evaluation.store, probabilities, run.labels)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
-    accelerator.wait_for_everyone()
+
+    on_main(accelerator, write)
     return report
 
 

@@ -1,5 +1,6 @@
 """Open or reopen a run: its name, what must stay the same, the newest checkpoint that verifies."""
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
+from engine.agreement import on_main
 from engine.atomic import write_text
 from engine.checkpoint import Checkpoints
 from engine.config import Config
 from engine.folder import RunFolder, finished_report
 from engine.state import State
+
+CODE = ("train.py", "engine/*.py", "models/*.py", "losses/*.py", "data/*.py")
 
 
 def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str:
@@ -48,16 +52,21 @@ def run_facts(
         "precision": precision,
         "eval": {"metric": config.eval.metric, "negative_label": config.data.negative_label},
     }
-    return {"fixed": fixed, "threads": threads, "processes": processes}
+    return {"fixed": fixed, "threads": threads, "processes": processes, "code": code_digests()}
+
+
+def code_digests() -> dict[str, str]:
+    """SHA-256 of each file of this repository's code: users edit it in place, also between two halves of a run."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted(path for pattern in CODE for path in root.glob(pattern))
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def open_run(
     folder: RunFolder, checkpoints: Checkpoints, config: Config, model, optimizer, accelerator: Accelerator
 ) -> tuple[State, list[str]]:
     """Make or reopen the run folder, lock it, and restore the newest checkpoint that verifies."""
-    if accelerator.is_main_process:
-        folder.open()
-    accelerator.wait_for_everyone()
+    on_main(accelerator, folder.open)
     newest, notices = checkpoints.newest()
     notices = [f"skipped a damaged checkpoint: {reason}" for reason in notices]
     if newest is not None:

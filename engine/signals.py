@@ -1,46 +1,152 @@
-"""SIGTERM and Ctrl-C: save and stop after the update at hand."""
+"""SIGTERM and Ctrl-C: save and stop soon, at the same place in all processes; a second one stops at once."""
 
+import ctypes
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PATIENCE = 17  # seconds from a signal to the saving; schedulers and torchrun kill 30 s after it
+LAUNCHERS = {
+    "accelerate", "accelerate-launch", "torchrun", "accelerate.commands.launch", "torch.distributed.run",
+}  # fmt: skip
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+
+
+class StopRequested(BaseException):
+    """A signal came while there was nothing to save. Like KeyboardInterrupt, nobody may take it for an error."""
 
 
 class StopSignal:
-    """The first signal asks the loop to stop, the second one ends the process at once.
+    """Before `defer()` a signal raises StopRequested; after it, `agree()` says so at the next place where one can stop.
 
-    `number` is the signal's, 0 while there was none; `agreed` says that all processes stop after the same update.
+    `number` is the signal's, 0 while there was none; `agreed` says that all processes stop here.
     """
 
     def __init__(self):
         self.number = 0
         self.agreed = False
+        self.deferred = False
+        self.group: dist.ProcessGroup | None = None
+        self.pending: dist.Work | None = None
+        self.flag = torch.zeros((), dtype=torch.int64)
         self.before: dict[int, object] = {}
 
     def listen(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
-            self.before = {number: signal.signal(number, self.note) for number in (signal.SIGTERM, signal.SIGINT)}
+        """Take the signals over. A thread reads them too: it hears the second one while the main one waits in C."""
+        if threading.current_thread() is not threading.main_thread():  # Python allows handlers nowhere else
+            return
+        self.parent = os.getppid()
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.write_end, False)
+        self.fd_before = signal.set_wakeup_fd(self.write_end, warn_on_full_buffer=False)
+        self.before = {number: signal.signal(number, self.note) for number in SIGNALS}
+        threading.Thread(target=self.watch, args=(self.read_end,), daemon=True).start()
+        follow_launcher(self.parent)
 
     def note(self, number: int, frame) -> None:
-        if self.number:
-            os._exit(128 + number)
-        self.number = number
-        print(f"\n{signal.Signals(number).name}: saving and stopping; once more stops at once", file=sys.stderr)
+        """The main thread's part."""
+        self.number = self.number or number
+        if not self.deferred:
+            raise StopRequested
 
-    def agree(self, accelerator: Accelerator, ask_others: bool) -> bool:
-        """Whether to stop now. Processes ask each other only where `ask_others` says so, at the same update in all."""
-        if accelerator.num_processes == 1:
+    def watch(self, read_end: int) -> None:
+        """The thread's part: the first signal is told and timed, the second ends the process at once."""
+        heard, orphaned = 0, False
+        while (received := os.read(read_end, 1)) != b"\0":
+            number = received[0]
+            if number not in SIGNALS:
+                continue
+            if heard and not orphaned and os.getppid() != self.parent:
+                orphaned = True  # Ctrl-C ended the launcher, too, and the system told us of it: nobody pressed twice
+                continue
+            if heard:
+                leave_at_once(f"{name(number)} again: stopped at once; the last checkpoint stays", number)
+            heard = number
+            if self.deferred:
+                say(f"\n{name(number)}: saving and stopping; once more stops at once")
+            late = threading.Timer(PATIENCE, self.give_up, args=(number,))
+            late.daemon = True
+            late.start()
+        os.close(read_end)
+
+    def give_up(self, number: int) -> None:
+        """Nothing may hold a stop for long, not even a process that does not answer; a save that began may end."""
+        if self.before and not self.agreed:
+            leave_at_once(
+                f"{name(number)}: nothing could be saved within {PATIENCE} s; the same command continues from the last "
+                "checkpoint",
+                number,
+            )
+
+    def join(self, accelerator: Accelerator) -> None:
+        """Meet the other processes; all call it. The group is one of CPUs: asking it never waits for a GPU."""
+        if accelerator.num_processes > 1:
+            self.group = dist.new_group(backend="gloo")
+
+    def defer(self) -> None:
+        """From now on there is something to save. Raises StopRequested for a signal that came before."""
+        self.deferred = True
+        if self.number:
+            raise StopRequested
+
+    def agree(self) -> bool:
+        """Whether to stop here. All processes call it at the same places and get the same answer.
+
+        The answer is that of the call before, whose question went round meanwhile: nobody waits for it.
+        """
+        if self.group is None:
             self.agreed = self.number != 0
-        elif ask_others:
-            numbers = accelerator.gather(torch.tensor([self.number], device=accelerator.device))
-            self.number = self.number or int(numbers.max())
-            self.agreed = self.number != 0
+            return self.agreed
+        if self.pending is not None:
+            self.pending.wait()
+            self.number = self.number or int(self.flag)
+            self.agreed = int(self.flag) != 0
+        self.flag.fill_(self.number)
+        self.pending = dist.all_reduce(self.flag, dist.ReduceOp.MAX, group=self.group, async_op=True)
         return self.agreed
 
     def leave(self) -> None:
         """Give the signals back to whom they belonged."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        if self.before:
+            signal.set_wakeup_fd(self.fd_before)
+            for number, handler in self.before.items():
+                signal.signal(number, handler)
+            self.before = {}
+            os.write(self.write_end, b"\0")
+            os.close(self.write_end)
+
+
+def follow_launcher(parent: int) -> None:
+    """Have the system send SIGTERM when the launcher dies: `accelerate launch` of one process passes no signal on.
+
+    Only for launchers: a shell may be closed while the run goes on. Linux only.
+    """
+    try:
+        words = Path(f"/proc/{parent}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return
+    if LAUNCHERS & {Path(word).name for word in words[1:4]}:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def name(number: int) -> str:
+    return signal.Signals(number).name
+
+
+def say(text: str) -> None:
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def leave_at_once(text: str, number: int) -> None:
+    say(text)
+    os._exit(128 + number)

@@ -18,6 +18,8 @@ class State:
     """Evaluations since the best one."""
     stopped: bool = False
     """Patience ran out."""
+    owes_evaluation: bool = False
+    """The evaluation of update `step` is still to come: a signal broke it off."""
     updates_since_log: int = 0
     seconds: float = 0.0
     """Time spent in updates up to here, over all starts of the program."""
@@ -27,7 +29,7 @@ class State:
     """Sum of the updates' losses since the last log, on the device; the mean over processes is the run's."""
 
     def finished(self, total: int) -> bool:
-        return self.stopped or self.step >= total
+        return not self.owes_evaluation and (self.stopped or self.step >= total)
 
     def forget_loss(self) -> None:
         self.loss, self.updates_since_log = torch.zeros_like(self.loss), 0

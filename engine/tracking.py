@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,22 @@ from engine.metrics import confusion
 
 
 class Tracker:
-    """Writes on the main process. A resumed run continues both files after `step`; later lines are taken back."""
+    """Writes on the main process. A resumed run continues both files after `step`; what came later is taken back.
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool):
+    `owes_evaluation`: what an evaluation of `step` wrote is taken back, too, for it comes again.
+    """
+
+    def __init__(self, folder: Path, step: int, owes_evaluation: bool, tensorboard: bool):
         self.path = folder / "metrics.jsonl"
-        keep_until(self.path, step)
+        kept = keep_until(self.path, step, owes_evaluation)
         self.file = self.path.open("a", encoding="utf-8")
-        self.writer = SummaryWriter(folder, purge_step=step + 1) if tensorboard else NoWriter()
+        # readers of TensorBoard files drop everything from purge_step on; a run that starts again drops all
+        again = step == 0 or owes_evaluation
+        self.writer = SummaryWriter(folder, purge_step=step if again else step + 1) if tensorboard else NoWriter()
+        for line in kept if again else []:
+            if line["step"] == step:
+                numbers = {key: value for key, value in line.items() if key not in ("step", "epoch", "split", "speed")}
+                self.scalars(line["split"], step, numbers, line.get("speed"))
 
     def log(self, split: str, step: int, epoch: float, numbers: dict, speed: dict | None = None) -> None:
         """One line of metrics.jsonl and the same numbers as scalars; `speed`, unlike them, differs between runs."""
@@ -33,13 +43,16 @@ class Tracker:
         }
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
+        self.scalars(split, step, numbers, speed)
+        if split != "train" and numbers:
+            scores = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            tqdm.write(f"update {step} (epoch {epoch:.2f})  {split}: {scores}")
+
+    def scalars(self, split: str, step: int, numbers: dict, speed: dict | None) -> None:
         for name, value in numbers.items():
             self.writer.add_scalar(f"{split}/{name}", value, step)
         for name, value in (speed or {}).items():
             self.writer.add_scalar(f"speed/{name}", value, step)
-        if split != "train" and numbers:
-            scores = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            tqdm.write(f"update {step} (epoch {epoch:.2f})  {split}: {scores}")
 
     def confusion(self, step: int, evaluation) -> None:
         """Two confusion matrices of the last evaluation: counts, and shares by true label."""
@@ -52,6 +65,11 @@ class Tracker:
 
     def text(self, name: str, content: str) -> None:
         self.writer.add_text(name, content, 0)
+
+    def flush(self) -> None:
+        """Wait until all of it is on the disk."""
+        os.fsync(self.file.fileno())
+        self.writer.flush()
 
     def close(self) -> None:
         self.file.close()
@@ -67,6 +85,8 @@ class Silent:
 
     def text(self, *args, **kwargs) -> None: ...
 
+    def flush(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -77,21 +97,25 @@ class NoWriter:
 
     def add_text(self, *args, **kwargs) -> None: ...
 
+    def flush(self) -> None: ...
+
     def close(self) -> None: ...
 
 
-def keep_until(path: Path, step: int) -> None:
-    """Drop the lines after `step`, and a last line that a crash cut off."""
+def keep_until(path: Path, step: int, owes_evaluation: bool) -> list[dict]:
+    """Drop the lines after `step`, those of an evaluation that comes again, and a last line that a crash cut off."""
     if not path.exists():
-        return
+        return []
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            line = json.loads(text)
+            if line["step"] < step or (line["step"] == step and not (owes_evaluation and line["split"] != "train")):
+                kept.append(line)
         except (ValueError, KeyError, TypeError):
             continue
-    write_text(path, "".join(kept))
+    write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+    return kept
 
 
 def read(path: Path) -> list[dict]:

@@ -19,6 +19,7 @@ from engine.evaluate import Evaluation, NoEvaluation, predict
 from engine.loop import train
 from engine.metrics import headline
 from engine.report import finish, write_predictions
+from engine.signals import StopSignal
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ class Share:
 def test_probabilities_stand_in_the_order_of_the_file(run):
     parts, store = run.parts, run.parts.evaluation.store
     expected = one_by_one(parts.model, store)
-    found = predict(parts.accelerator, parts.model, store, 7, "", True)
+    found = predict(parts.accelerator, parts.model, store, 7, "", True, StopSignal())
     assert found.probabilities.dtype == np.float32
     np.testing.assert_allclose(found.probabilities, expected.softmax(dim=1), atol=1e-6)
     gold = torch.tensor(store.labels)
@@ -60,8 +61,8 @@ def test_probabilities_stand_in_the_order_of_the_file(run):
 @pytest.mark.parametrize("size", [1, 5, 24, 100])
 def test_the_batch_size_changes_nothing(run, size):
     parts, store = run.parts, run.parts.evaluation.store
-    whole = predict(parts.accelerator, parts.model, store, 8, "", True)
-    other = predict(parts.accelerator, parts.model, store, size, "", True)
+    whole = predict(parts.accelerator, parts.model, store, 8, "", True, StopSignal())
+    other = predict(parts.accelerator, parts.model, store, size, "", True, StopSignal())
     np.testing.assert_allclose(whole.probabilities, other.probabilities, atol=1e-6)
 
 
@@ -70,12 +71,12 @@ def test_the_parts_of_all_processes_sum_to_the_whole_bit_by_bit(run, processes):
     """24 examples in batches of 5: 5 batches, which 2, 3 or 4 processes cannot share evenly."""
     model, store = run.parts.model, run.parts.evaluation.store
     alone = Share(1, 0)
-    predict(alone, model, store, 5, "", True)
+    predict(alone, model, store, 5, "", True, StopSignal())
     logits, seen = torch.zeros_like(alone.given[0]), torch.zeros(24)
     for process in range(processes):
         share = Share(processes, process)
         with pytest.raises(AssertionError, match="left out"):
-            predict(share, model, store, 5, "", True)
+            predict(share, model, store, 5, "", True, StopSignal())
         logits, seen = logits + share.given[0], seen + share.given[1]
     assert torch.equal(seen, torch.ones(24))
     assert torch.equal(logits, alone.given[0])
@@ -86,7 +87,7 @@ def test_an_example_left_out_or_repeated_is_noticed(run, monkeypatch, wrong):
     right = evaluate.evaluation_batches
     monkeypatch.setattr(evaluate, "evaluation_batches", lambda *args: [wrong(shares) for shares in right(*args)])
     with pytest.raises(AssertionError, match="left out or repeated"):
-        predict(run.parts.accelerator, run.parts.model, run.parts.evaluation.store, 5, "", True)
+        predict(run.parts.accelerator, run.parts.model, run.parts.evaluation.store, 5, "", True, StopSignal())
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -115,7 +116,7 @@ def test_the_loss_of_an_unlabelled_example_is_unknown(run, monkeypatch):
     labels = np.array(store.labels)
     labels[3] = -1
     monkeypatch.setitem(store.__dict__, "labels", labels)
-    losses = predict(run.parts.accelerator, run.parts.model, store, 8, "", True).losses
+    losses = predict(run.parts.accelerator, run.parts.model, store, 8, "", True, StopSignal()).losses
     assert np.flatnonzero(np.isnan(losses)).tolist() == [3]
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.plan import Plan, due, evaluation_batches, seed_of, total_updates
+from engine.plan import Plan, due, evaluation_batches, total_updates
+from engine.randomness import seed_of
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=150).map(np.array)
 

@@ -18,7 +18,7 @@ def scalars(folder) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_a_line_is_a_json_object_with_step_epoch_and_split_first(tmp_path):
-    tracker = Tracker(tmp_path, 0, tensorboard=False)
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=False)
     tracker.log("train", 40, 1 / 3, {"loss": 0.1, "learning_rate": 1e-5}, {"tokens_per_second": 7.0})
     tracker.log("dev", 40, 0.5, {"micro_f1": 73.02538231120921})
     text = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")  # readable before the run has ended
@@ -32,7 +32,7 @@ def test_a_line_is_a_json_object_with_step_epoch_and_split_first(tmp_path):
 
 
 def test_tensorboard_shows_the_same_numbers(tmp_path):
-    tracker = Tracker(tmp_path, 0, tensorboard=True)
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=True)
     for step in (1, 2, 3):
         tracker.log("train", step, step / 3, {"loss": 1 / step}, {"tokens_per_second": 10.0 * step})
     tracker.log("dev", 3, 1.0, {"micro_f1": 55.5})
@@ -46,11 +46,11 @@ def test_tensorboard_shows_the_same_numbers(tmp_path):
 
 
 def test_both_continue_after_the_step_of_the_checkpoint(tmp_path):
-    first = Tracker(tmp_path, 0, tensorboard=True)
+    first = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=True)
     for step in (1, 2, 3, 4):
         first.log("train", step, step / 4, {"loss": float(step)})
     first.close()
-    second = Tracker(tmp_path, 2, tensorboard=True)
+    second = Tracker(tmp_path, 2, owes_evaluation=False, tensorboard=True)
     assert [line["step"] for line in read(tmp_path / "metrics.jsonl")] == [1, 2]
     for step in (3, 4):
         second.log("train", step, step / 4, {"loss": 10.0 * step})
@@ -65,21 +65,21 @@ def test_both_continue_after_the_step_of_the_checkpoint(tmp_path):
 def test_a_line_that_was_cut_off_is_dropped(tmp_path, end):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1, "split": "train", "loss": 0.5}\n' + end, encoding="utf-8")
-    keep_until(path, 10)
+    keep_until(path, 10, False)
     assert path.read_text(encoding="utf-8") == '{"step": 1, "split": "train", "loss": 0.5}\n'
 
 
 def test_a_new_run_in_an_old_folder_starts_an_empty_file(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 9}\n', encoding="utf-8")
-    keep_until(path, 0)
+    keep_until(path, 0, False)
     assert read(path) == []
-    keep_until(tmp_path / "absent.jsonl", 5)
+    keep_until(tmp_path / "absent.jsonl", 5, False)
     assert not (tmp_path / "absent.jsonl").exists()
 
 
 def test_scores_are_printed_and_training_lines_are_not(tmp_path, capsys):
-    tracker = Tracker(tmp_path, 0, tensorboard=False)
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=False)
     tracker.log("train", 1, 0.1, {"loss": 1.0})
     assert capsys.readouterr().out == ""
     tracker.log("dev", 2, 0.25, {"micro_f1": 12.345678, "loss": 0.5})
@@ -102,7 +102,7 @@ def test_confusion_figures_go_to_tensorboard_only(tmp_path):
         store=SimpleNamespace(labels=np.array([0, 1, 2, 2])),
         labels=["no_relation", "per:title", "other"],
     )
-    tracker = Tracker(tmp_path, 0, tensorboard=True)
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=True)
     tracker.confusion(5, evaluation)
     tracker.confusion(6, SimpleNamespace(predictions=None))
     tracker.close()

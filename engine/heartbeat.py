@@ -1,0 +1,69 @@
+"""Several processes watch each other: where one is frozen or its machine is gone, the others end instead of waiting."""
+
+import os
+import sys
+import threading
+import time
+
+import torch.distributed as dist
+from accelerate import Accelerator
+
+EVERY = 2.0  # seconds between two beats
+SILENCE = 40.0  # seconds without one after which a process counts as gone
+LEFT = b"left"
+
+
+class Heartbeat:
+    """A thread a process that counts up in the launcher's key-value store and looks at the others' counts.
+
+    It beats while the main thread computes, saves or waits in a collective call: only a process that does not run at
+    all falls silent. One that dies is noticed earlier, by the collective call that misses it.
+    """
+
+    def __init__(self, accelerator: Accelerator):
+        self.rank, self.processes = accelerator.process_index, accelerator.num_processes
+        self.stopped = threading.Event()
+        if self.processes > 1:
+            # a connection of its own: the main thread may be waiting in the other one
+            self.store = dist.PrefixStore("plainloop", dist.distributed_c10d._get_default_store().clone())
+            self.store.set(str(self.rank), "0")
+            accelerator.wait_for_everyone()
+            threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self) -> None:
+        others = [rank for rank in range(self.processes) if rank != self.rank]
+        seen: dict[int, bytes] = {}
+        changed = dict.fromkeys(others, time.monotonic())
+        last, beat = time.monotonic(), 0
+        while not self.stopped.wait(EVERY):
+            beat, now = beat + 1, time.monotonic()
+            if now - last > SILENCE / 2:  # this process itself was asleep
+                changed = dict.fromkeys(others, now)
+            last = now
+            try:
+                self.store.set(str(self.rank), str(beat))
+                counts = dict(zip(others, self.store.multi_get([str(rank) for rank in others]), strict=True))
+            except RuntimeError:  # the launcher or the process that holds the store is gone: noticed elsewhere
+                return
+            for rank, count in counts.items():
+                if count != seen.get(rank):
+                    seen[rank], changed[rank] = count, now
+                elif count != LEFT and now - changed[rank] > SILENCE:
+                    self.end(f"process {rank} has not answered for {SILENCE:.0f} s")
+
+    def end(self, reason: str) -> None:
+        print(
+            f"error: process {self.rank}: {reason}; stopped, the same command continues from the last checkpoint",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
+
+    def stop(self) -> None:
+        """Before the process ends: its silence means nothing from now on."""
+        if self.processes > 1 and not self.stopped.is_set():
+            self.stopped.set()
+            try:
+                self.store.set(str(self.rank), LEFT)
+            except RuntimeError:
+                return
