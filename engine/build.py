@@ -21,7 +21,7 @@ from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
-from engine.heartbeat import Heartbeat
+from engine.heartbeat import Heartbeat, meeting
 from engine.loader import Loader
 from engine.optim import make_optimizer
 from engine.parts import Parts
@@ -73,7 +73,8 @@ class Data:
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
     """Make all parts. Whatever can be wrong with the input is found here, before the run folder is made.
 
-    `stop` listens to signals already (train.py); without it nobody does. Raises ValueError with one message that names the file, row or key.
+    `stop` listens to signals already (train.py); without it nobody does. Raises ValueError with one message that names
+    the file, row or key.
     """
     stop = stop or StopSignal()
     quiet = int(os.environ.get("RANK", 0)) != 0
@@ -89,9 +90,10 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
 
     # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
     data = read_data(config, quiet)
-    accelerator = make_accelerator(precision)
-    stop.join(accelerator)
-    heartbeat = Heartbeat(accelerator)
+    with meeting():
+        accelerator = make_accelerator(precision)
+        stop.join(accelerator)
+        heartbeat = Heartbeat(accelerator)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     train = data.stores["train"]
     model = make_model(config, data.tokenizer, data.size, len(data.labels))

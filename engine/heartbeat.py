@@ -1,5 +1,6 @@
 """Several processes watch each other: where one is frozen or its machine is gone, the others end instead of waiting."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -10,6 +11,7 @@ from accelerate import Accelerator
 
 EVERY = 2.0  # seconds between two beats
 SILENCE = 40.0  # seconds without one after which a process counts as gone
+MEETING = 50.0  # seconds in which all processes must have come, where no launcher sees to that
 LEFT = b"left"
 
 
@@ -49,15 +51,7 @@ class Heartbeat:
                 if count != seen.get(rank):
                     seen[rank], changed[rank] = count, now
                 elif count != LEFT and now - changed[rank] > SILENCE:
-                    self.end(f"process {rank} has not answered for {SILENCE:.0f} s")
-
-    def end(self, reason: str) -> None:
-        print(
-            f"error: process {self.rank}: {reason}; stopped, the same command continues from the last checkpoint",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(1)
+                    end_at_once(f"process {rank} has not answered for {SILENCE:.0f} s")
 
     def stop(self) -> None:
         """Before the process ends: its silence means nothing from now on."""
@@ -67,3 +61,24 @@ class Heartbeat:
                 self.store.set(str(self.rank), LEFT)
             except RuntimeError:
                 return
+
+
+@contextlib.contextmanager
+def meeting():
+    """Around the first meeting of the processes: one that died before it would be waited for in vain."""
+    waiting = threading.Timer(MEETING, end_at_once, args=(f"not all processes have come within {MEETING:.0f} s",))
+    waiting.daemon = True
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # a launcher ends all when one of them dies
+        waiting.start()
+    yield
+    waiting.cancel()
+
+
+def end_at_once(reason: str) -> None:
+    print(
+        f"error: process {os.environ.get('RANK', 0)}: {reason}; stopped, the same command continues from the last "
+        "checkpoint",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)

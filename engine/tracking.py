@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ class Tracker:
         if split != "train" and numbers:
             scores = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             tqdm.write(f"update {step} (epoch {epoch:.2f})  {split}: {scores}")
+            sys.stdout.flush()  # also into a file: whoever follows it, or finds it after a crash, sees the last line
 
     def scalars(self, split: str, step: int, numbers: dict, speed: dict | None) -> None:
         for name, value in numbers.items():

@@ -1,0 +1,1 @@
+"""Drills: runs that are killed, stopped, cut and starved on purpose. `python -m tests.drills` prints what they survived."""
