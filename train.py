@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.arguments import parse
 from engine.build import Run, build
-from engine.failures import explain
+from engine.ending import Ending
 from engine.folder import finished_report
 from engine.loop import train
 from engine.report import finish, table
@@ -32,48 +32,64 @@ def main(argv: Sequence[str]) -> int:
     """Train as the command line says and return the exit code."""
     transformers_logging.disable_progress_bar()  # its bars for loading and saving say nothing here
     warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
-    run, stop = None, StopSignal()
+    ending, stop = Ending(), StopSignal()
     with contextlib.ExitStack() as leaving:
         leaving.callback(forget_launch)
         leaving.callback(stop.leave)
         try:
             stop.listen()
-            config, config_path, notices = parse(argv)
-            if config.run.name is not None and config.run.resume == "auto":
-                folder = Path(config.run.dir) / config.run.name
-                if finished_report(folder).is_file():
-                    tell(f"{folder} is finished, see its report.json; nothing was changed")
-                    return 0
-            for notice in notices:
-                tell(notice)
-            run = build(config, config_path, stop)
-            leaving.callback(run.parts.accelerator.end_training)
-            leaving.callback(close, run)
-            tell(f"{run.summary}\n{'run folder':<12} {run.folder}\n")
-            stop.defer()  # from here on there is something to save
-            state = train(run.parts, config, run.state)
-            report = None if stop.agreed else finish(run, state)
+            run_to_end(argv, ending, stop, leaving)
         except StopRequested:
-            tell("stopped before the first update of this start; the same command starts again")
-            return 128 + stop.number
+            ending.stopped(stop, "stopped before the first update of this start; the same command starts again")
         except Exception as error:
-            told = explain(error, run, stop)
-            if told is None:
+            if not ending.failed(error, stop):
+                ending.tell_person()
                 raise
-            return say(*told)
-        if report is None:
-            tell(f"stopped after update {state.step}; the same command with --run.name {run.folder.name} continues")
-            close(run)
-            run.parts.accelerator.wait_for_everyone()  # a launcher ends all when the first one leaves
-            return 128 + stop.number
-        tell(table(report, run.folder))
-    return 0
+        ending.announce()
+        if ending.run is not None and ending.shared:
+            leave_together(ending.run)
+    return ending.code
+
+
+def run_to_end(argv: Sequence[str], ending: Ending, stop: StopSignal, leaving: contextlib.ExitStack) -> None:
+    """The run; `ending` takes what becomes known of it."""
+    config, config_path, notices = parse(argv)
+    ending.name, ending.when = config.run.name or config_path.stem, config.notify.when
+    if config.run.name is not None and config.run.resume == "auto":
+        folder = Path(config.run.dir) / config.run.name
+        if finished_report(folder).is_file():
+            ending.message, ending.when = f"{folder} is finished, see its report.json; nothing was changed", ()
+            return
+    for notice in notices:
+        tell(notice)
+    run = ending.run = build(config, config_path, stop)
+    leaving.callback(run.parts.accelerator.end_training)
+    leaving.callback(close, run)
+    ending.name = run.folder.name
+    tell(f"{run.summary}\n{'run folder':<12} {run.folder}\n")
+
+    stop.defer()  # from here on there is something to save
+    state = train(run.parts, config, run.state)
+    ending.report = None if stop.agreed else finish(run, state)
+    if ending.report is None:
+        name = run.folder.name
+        ending.stopped(stop, f"stopped after update {state.step}; the same command with --run.name {name} continues")
+    else:
+        ending.message = table(ending.report, run.folder)
+
+
+def leave_together(run: Run) -> None:
+    """A launcher ends all processes when the first one leaves with an error: none leaves before all are ready."""
+    with contextlib.suppress(OSError):  # a full disk was told already
+        run.parts.tracker.close()
+    with contextlib.suppress(RuntimeError):  # one of them is gone
+        run.parts.accelerator.wait_for_everyone()
 
 
 def close(run: Run) -> None:
     """Give back what a run holds besides the devices."""
     run.parts.heartbeat.stop()
-    with contextlib.suppress(OSError):  # a full disk was told already
+    with contextlib.suppress(OSError):
         run.parts.tracker.close()
     run.lock.close()
 
@@ -86,13 +102,6 @@ def forget_launch() -> None:
 def tell(text: str) -> None:
     if int(os.environ.get("RANK", 0)) == 0:
         print(text, flush=True)
-
-
-def say(message: str, code: int, everywhere: bool) -> int:
-    """Print an error, once a machine unless it is one process's own, and return its exit code."""
-    if message and (everywhere or int(os.environ.get("LOCAL_RANK", 0)) == 0):
-        print(f"error: {message}", file=sys.stderr, flush=True)
-    return code
 
 
 if __name__ == "__main__":

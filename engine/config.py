@@ -7,6 +7,7 @@ from typing import Any, Literal
 import yaml
 
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
+from engine.deliver import OUTCOMES, VARIABLE, address
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,12 @@ class TrackConfig:
 
 
 @dataclass(frozen=True)
+class NotifyConfig:
+    when: list[str] = field(default_factory=lambda: list(OUTCOMES))
+    """Ends of a run that are told to the addresses in PLAINLOOP_NOTIFY: finished, stopped, failed; [] = none."""
+
+
+@dataclass(frozen=True)
 class Config:
     run: RunConfig = field(default_factory=RunConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -153,6 +160,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
 
     def resolved(self) -> "Config":
         """With the values that follow from others in place of null."""
@@ -174,6 +182,7 @@ def without_effect(config: Config, given) -> list[str]:
     idle = {
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
         "eval.": (config.data.dev is None, "data.dev is null"),
+        "notify.": (not address(), f"{VARIABLE} is not set"),
         "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
     }
     return [
@@ -225,6 +234,7 @@ def check(config: Config) -> None:
     )
     require(config.model.dropout is None or 0 <= config.model.dropout < 1, "model.dropout", "0 up to below 1, or null")
     require(len(set(config.data.types)) == len(config.data.types) > 0, "data.types", "different names")
+    require(set(config.notify.when) <= set(OUTCOMES), "notify.when", f"a list of {', '.join(OUTCOMES)}")
     name = config.run.name
     require(
         name is None or (name not in ("", ".", "..") and not set(name) & set("/\\\0") and len(name.encode()) <= 200),

@@ -15,6 +15,7 @@ from engine.atomic import write_text
 from engine.build import Run
 from engine.checkpoint import load_model, verify
 from engine.metrics import confusion, per_class
+from engine.notify import SCORES
 from engine.speed import peak_memory
 from engine.state import State
 
@@ -99,8 +100,7 @@ def table(report: dict, folder: Path) -> str:
     """The last thing a run prints."""
     rows = []
     if report["dev"]:
-        names = {"micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1"}
-        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in names.items()]
+        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in SCORES.items()]
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),

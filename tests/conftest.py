@@ -16,6 +16,8 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+os.environ.pop("PLAINLOOP_NOTIFY", None)  # who develops here is not told of every run of a test
+
 
 @dataclass(frozen=True)
 class FinishedRun:

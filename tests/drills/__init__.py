@@ -1,1 +1,1 @@
-"""Drills: runs that are killed, stopped, cut and starved on purpose. `python -m tests.drills` prints what they survived."""
+"""Runs that are killed, stopped, cut and starved on purpose. `python -m tests.drills` prints what they survived."""

@@ -18,6 +18,7 @@ class Marker:
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT)
         self.phase = "start"
         self.set("start")
+        path.with_name(f"{path.name}.pid.{os.environ.get('RANK', 0)}").write_text(str(os.getpid()))
 
     def set(self, phase: str) -> None:
         self.phase = phase

@@ -1,11 +1,13 @@
 """Starting runs for the drills: forked from a process that has imported torch (0.1 s), or from cold (6 s)."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,16 @@ from tests.drills.child import read_phase, run
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("child.py")
-LAUNCHER_WORDS = ("ACCELERATE_", "OMP_", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_", "TORCHELASTIC")
+LAUNCHER_WORDS = (
+    "ACCELERATE_",
+    "OMP_",
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_",
+    "TORCHELASTIC",
+)
 
 
 def plain_environment() -> dict[str, str]:
@@ -69,7 +80,7 @@ class Running:
         return read_phase(self.phase_file)
 
     def alive(self) -> bool:
-        return any([worker.poll() is None for worker in self.workers])
+        return None in self.codes()
 
     def wait(self, seconds: float) -> bool:
         """Whether all processes ended in time."""
@@ -104,7 +115,7 @@ def start(argv: list[str], folder: Path, processes: int = 1, cold: bool = False,
     """Start `train.py argv` in `processes` processes; `function(argv)` instead of it, where given (forked only)."""
     folder.mkdir(parents=True, exist_ok=True)
     phase_file, log, port = folder / "phase", folder / "log", free_port()
-    phase_file.write_bytes(b"\0")
+    clear(phase_file)
     workers = []
     for rank in range(processes):
         extra = worker_environment(rank, processes, port)
@@ -123,6 +134,42 @@ def start(argv: list[str], folder: Path, processes: int = 1, cold: bool = False,
         else:
             workers.append(Worker(fork(argv, phase_file, log, extra, function)))
     return Running(workers, log, phase_file)
+
+
+def clear(phase_file: Path) -> None:
+    """Forget the start before."""
+    for old in phase_file.parent.glob(f"{phase_file.name}*"):
+        old.unlink()
+
+
+def launch(launcher: list[str], argv: list[str], folder: Path) -> Running:
+    """Start `train.py argv` from cold below a launcher: `workers` is the launcher, `worker_pids` its workers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    phase_file, log = folder / "phase", folder / "log"
+    clear(phase_file)
+    with log.open("a") as output:
+        child = subprocess.Popen(
+            [*launcher, str(CHILD), str(phase_file), *argv],
+            cwd=ROOT,
+            env=plain_environment() | {"ACCELERATE_USE_CPU": "true"},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    child.returncode = 0  # it is this module that waits for it
+    return Running([Worker(child.pid)], log, phase_file)
+
+
+def worker_pids(running: Running) -> list[int]:
+    return [int(path.read_text()) for path in sorted(running.phase_file.parent.glob("phase.pid.*"))]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process, of ours or not, does anything still (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def fork(argv: list[str], phase_file: Path, log: Path, extra: dict[str, str], function) -> int:
@@ -144,13 +191,33 @@ def fork(argv: list[str], phase_file: Path, log: Path, extra: dict[str, str], fu
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
-        import traceback
-
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code or 0)
+
+
+def isolated(function, *arguments):
+    """`function(*arguments)` in a forked process; its result as JSON holds it. The parent itself computes nothing."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(function(*arguments), pipe)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        content = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, f"{function.__name__} failed"
+    return json.loads(content)
 
 
 def import_everything() -> None:

@@ -1,0 +1,127 @@
+"""How a run ended: exit code, the one line that is printed last, and word to whoever waits for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch.distributed import DistError
+
+from engine.agreement import FailedElsewhereError, exit_code
+from engine.checkpoint import CheckpointError
+from engine.deliver import OUTCOMES
+from engine.folder import FolderBusyError
+from engine.guard import NonFiniteError
+from engine.notify import notify_end
+from engine.signals import StopSignal, name
+
+if TYPE_CHECKING:
+    from engine.build import Run
+
+LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+
+
+@dataclass
+class Ending:
+    """Filled in as it becomes known."""
+
+    run: Run | None = None
+    """None until it is built."""
+    name: str = "train.py"
+    when: Sequence[str] = OUTCOMES
+    """Which outcomes a person is told of."""
+    code: int = 0
+    message: str = ""
+    """The last line; empty where another process speaks."""
+    shared: bool = True
+    """All processes end so, not this one alone."""
+    report: dict | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def stopped(self, stop: StopSignal, message: str) -> None:
+        self.code, self.message = 128 + stop.number, message
+
+    def failed(self, error: Exception, stop: StopSignal) -> bool:
+        """Fill in what `error` means; False where a traceback says more."""
+        several = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        process = f"process {os.environ.get('RANK', 0)}: " if several else ""
+        built = self.run is not None
+        self.code, self.message = exit_code(error), str(error)
+        if isinstance(error, FailedElsewhereError):
+            self.message = ""
+        elif isinstance(error, (NonFiniteError, FolderBusyError)) or (built and isinstance(error, CheckpointError)):
+            pass
+        elif not built and isinstance(error, (ValueError, OSError)):
+            self.code = 2
+        elif is_out_of_memory(error):
+            advice = memory_advice(error, self.run) if built else first_line(error)
+            self.code, self.message, self.shared = 1, f"{process}{advice}", not several
+        elif several and is_lost_process(error):
+            lost = f"{name(stop.number)}, and another process was gone" if stop.number else "another process is gone"
+            self.message, self.shared = f"{process}{lost}; the same command continues from the last checkpoint", False
+            self.code = 128 + stop.number if stop.number else 1
+        elif isinstance(error, OSError):
+            what = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
+            self.message, self.shared = f"{process}{what}; the last checkpoint stays", not several
+        else:
+            self.code, self.message = 1, type(error).__name__
+            return False
+        return True
+
+    def tell_person(self) -> None:
+        notify_end(self.when, self.name, self.code, time.monotonic() - self.started, self.report, self.message)
+
+    def announce(self) -> None:
+        """Tell the person first: what is printed last is the one message."""
+        self.tell_person()
+        good = self.code in (0, 130, 143)
+        rank = os.environ.get("RANK" if good else "LOCAL_RANK", "0")  # errors once a machine
+        if self.message and (rank == "0" or not self.shared):
+            print(
+                self.message if good else f"error: {self.message}", file=sys.stdout if good else sys.stderr, flush=True
+            )
+
+
+def is_lost_process(error: Exception) -> bool:
+    return isinstance(error, DistError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in LOST)
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["out of memory"])[0][:200]
+
+
+def memory_advice(error: Exception, run: Run) -> str:
+    """The shapes of the forward pass that was too large, and the size to try."""
+    reason, parts = first_line(error), run.parts
+    if not parts.model.training:
+        size = run.config.eval.batch_size
+        return (
+            f"out of memory in evaluation, with {size} examples of at most {parts.evaluation.store.lengths.max()} "
+            f"tokens at a time ({reason}); try --eval.batch_size {max(1, size // 2)}; the last checkpoint stays"
+        )
+    batches = [micro.batch for micro in parts.loader.current.micro_batches]
+    largest = max(batches, key=lambda batch: len(batch) * batch.longest)
+    plan = parts.loader.plan
+    smaller = len(largest) // plan.views // 2 // plan.group * plan.group
+    advice = (
+        f"--train.micro_batch_size {smaller}, which gives the same gradient"
+        if smaller
+        else "--model.gradient_checkpointing true, a lower data.max_length or a smaller model"
+    )
+    return (
+        f"out of memory in a forward and backward pass of {len(largest)} examples of at most {largest.longest} tokens "
+        f"({reason}); try {advice}; the last checkpoint stays"
+    )
