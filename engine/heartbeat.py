@@ -16,7 +16,7 @@ LEFT = b"left"
 
 
 class Heartbeat:
-    """A thread a process that counts up in the launcher's key-value store and looks at the others' counts.
+    """A thread a process that counts up in the launcher's key-value store and reads the others' counts.
 
     It beats while the main thread computes, saves or waits in a collective call: only a process that does not run at
     all falls silent. One that dies is noticed earlier, by the collective call that misses it.
@@ -30,37 +30,41 @@ class Heartbeat:
             self.store = dist.PrefixStore("plainloop", dist.distributed_c10d._get_default_store().clone())
             self.store.set(str(self.rank), "0")
             accelerator.wait_for_everyone()
+            self.heard = {rank: time.monotonic() for rank in range(self.processes) if rank != self.rank}
+            threading.Thread(target=self.beat, daemon=True).start()
             threading.Thread(target=self.watch, daemon=True).start()
 
-    def watch(self) -> None:
-        others = [rank for rank in range(self.processes) if rank != self.rank]
-        seen: dict[int, bytes] = {}
-        changed = dict.fromkeys(others, time.monotonic())
-        last, beat = time.monotonic(), 0
+    def beat(self) -> None:
+        """Note when each count was last seen to change. It waits for ever where the store's own process is frozen."""
+        others, seen, count = [str(rank) for rank in self.heard], {}, 0
         while not self.stopped.wait(EVERY):
-            beat, now = beat + 1, time.monotonic()
-            if now - last > SILENCE / 2:  # this process itself was asleep
-                changed = dict.fromkeys(others, now)
-            last = now
+            count += 1
             try:
-                self.store.set(str(self.rank), str(beat))
-                counts = dict(zip(others, self.store.multi_get([str(rank) for rank in others]), strict=True))
-            except RuntimeError:  # the launcher or the process that holds the store is gone: noticed elsewhere
+                self.store.set(str(self.rank), str(count))
+                counts = self.store.multi_get(others)
+            except RuntimeError:  # whoever holds the store is gone: that is noticed elsewhere
+                self.stopped.set()
                 return
-            for rank, count in counts.items():
-                if count != seen.get(rank):
-                    seen[rank], changed[rank] = count, now
-                elif count != LEFT and now - changed[rank] > SILENCE:
-                    end_at_once(f"process {rank} has not answered for {SILENCE:.0f} s")
+            for rank, value in zip(self.heard, counts, strict=True):
+                if value != seen.get(rank) or value == LEFT:
+                    seen[rank], self.heard[rank] = value, time.monotonic()
+
+    def watch(self) -> None:
+        last = time.monotonic()
+        while not self.stopped.wait(EVERY):
+            now = time.monotonic()
+            if now - last > SILENCE / 2:  # this process itself was asleep
+                self.heard = dict.fromkeys(self.heard, now)
+            last = now
+            if silent := [rank for rank, heard in self.heard.items() if now - heard > SILENCE]:
+                end_at_once(f"process {', '.join(map(str, silent))} has not answered for {SILENCE:.0f} s")
 
     def stop(self) -> None:
         """Before the process ends: its silence means nothing from now on."""
         if self.processes > 1 and not self.stopped.is_set():
             self.stopped.set()
-            try:
+            with contextlib.suppress(RuntimeError):
                 self.store.set(str(self.rank), LEFT)
-            except RuntimeError:
-                return
 
 
 @contextlib.contextmanager

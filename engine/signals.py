@@ -86,15 +86,19 @@ class StopSignal:
             )
 
     def join(self, accelerator: Accelerator) -> None:
-        """Meet the other processes; all call it. The group is one of CPUs: asking it never waits for a GPU."""
+        """Meet the other processes; all call it. The group is one of CPUs: asking it never waits for a GPU.
+
+        From here on none of them leaves alone: a signal is answered by all at the same place.
+        """
         if accelerator.num_processes > 1:
             self.group = dist.new_group(backend="gloo")
+            self.deferred = True
 
     def defer(self) -> None:
         """From now on there is something to save. Raises StopRequested for a signal that came before."""
-        self.deferred = True
-        if self.number:
+        if self.number and not self.deferred:
             raise StopRequested
+        self.deferred = True
 
     def agree(self) -> bool:
         """Whether to stop here. All processes call it at the same places and get the same answer.

@@ -137,7 +137,10 @@ def start(argv: list[str], folder: Path, processes: int = 1, cold: bool = False,
 
 
 def clear(phase_file: Path) -> None:
-    """Forget the start before."""
+    """Forget the start before. TensorBoard sorts its files by the second and the process number."""
+    events = phase_file.parent.glob("runs/*/events.out.*")
+    latest = max((int(path.name.split(".")[3]) for path in events), default=0)
+    time.sleep(max(0.0, latest + 1 - time.time()))
     for old in phase_file.parent.glob(f"{phase_file.name}*"):
         old.unlink()
 

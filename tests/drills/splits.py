@@ -259,7 +259,7 @@ def below(tensors: dict, prefix: str) -> dict:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def compare(base: Path) -> tuple[list[list[str]], list[str], int, int]:
+def compare(base: Path, worlds: tuple) -> tuple[list[list[str]], list[str], int, int]:
     """Rows of the table, problems, trials and passes."""
     from safetensors.torch import load_file
 
@@ -275,7 +275,7 @@ def compare(base: Path) -> tuple[list[list[str]], list[str], int, int]:
             problems.append(f"{what}: {value:.2e}, limit {limit:.0e}")
         return value
 
-    for world in WORLDS:
+    for world in worlds:
         for kind, limit in (("float32", 1e-6), ("float64", 1e-12)):
             folder = base / f"world-{world}"
             mine, told = load_file(folder / f"{kind}.safetensors"), json.loads((folder / f"{kind}.json").read_text())
@@ -306,11 +306,11 @@ def compare(base: Path) -> tuple[list[list[str]], list[str], int, int]:
     return table, problems, trials, passes
 
 
-def compare_scores(base: Path) -> tuple[int, int, list[str]]:
+def compare_scores(base: Path, worlds: tuple) -> tuple[int, int, list[str]]:
     """Scores and predictions of 2 and 4 processes, byte for byte those of one."""
     trials, passes, problems = 0, 0, []
     alone = base / "world-1"
-    for world in WORLDS[1:]:
+    for world in worlds[1:]:
         folder = base / f"world-{world}"
         for size in SIZES:
             trials += 1
@@ -324,14 +324,14 @@ def compare_scores(base: Path) -> tuple[int, int, list[str]]:
     return trials, passes, problems
 
 
-def run_all(base: Path) -> None:
-    """Measure every split in 1, 2 and 4 processes, and the reference."""
+def run_all(base: Path, worlds: tuple) -> None:
+    """Measure every split in so many processes, and the reference."""
     data = base / "data"
     tiny.write_data(data, ROWS, max(SIZES))
     running = start(options(data, base / "reference"), base / "reference", function=reference)
     assert running.wait(240), "the reference does not end"
     assert running.codes() == [0], running.output()[-3000:]
-    for world in WORLDS:
+    for world in worlds:
         folder = base / f"world-{world}"
         running = start(options(data, folder, eval__batch_size=7), folder, world, function=measure)
         assert running.wait(400), f"{world} processes do not end"
