@@ -48,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
         ending.announce()
         if ending.run is not None and ending.shared:
             leave_together(ending.run)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        os._exit(ending.code)  # freeing DistributedDataParallel can hang: it waits for threads that wait for it
     return ending.code
 
 

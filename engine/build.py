@@ -27,6 +27,7 @@ from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
 from engine.resume import open_run, run_facts, run_name
+from engine.sharded import name_units
 from engine.signals import StopSignal
 from engine.speed import Speed
 from engine.state import State
@@ -112,6 +113,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     described = describe(config, data.stores, loader, total, model, accelerator, precision, threads)
 
+    name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))

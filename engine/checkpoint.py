@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.agreement import on_main
+from engine.sharded import gathered, like, own_parameters
 from engine.state import State
 
 FORMAT = 1
@@ -51,13 +52,13 @@ class Checkpoints:
         Raises CheckpointError where it cannot be written; those before it stay as they are.
         """
         losses = self.accelerator.gather(state.loss.reshape(1)).tolist()  # each process keeps its own running loss
+        main, bare = self.accelerator.is_main_process, self.accelerator.unwrap_model(model)
+        tensors = {  # gathered by all processes together, where the model is sharded
+            "model.safetensors": model_tensors(bare, keep=main),
+            "optimizer.safetensors": optimizer_tensors(bare, optimizer, keep=main),
+        }
 
         def write_and_prune() -> None:
-            bare = self.accelerator.unwrap_model(model)
-            tensors = {
-                "model.safetensors": model_tensors(bare),
-                "optimizer.safetensors": optimizer_tensors(bare, optimizer),
-            }
             described = dataclasses.asdict(dataclasses.replace(state, loss=None)) | {"loss": losses}
             scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None
             content = {"format": FORMAT, "state": described, "scaler": scaler, "run": self.facts}
@@ -162,25 +163,26 @@ def changed_code(before: dict[str, str], now: dict[str, str]) -> str:
     )
 
 
-def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def model_tensors(model: nn.Module, keep: bool) -> dict[str, torch.Tensor]:
+    return gathered(model.state_dict(), keep)
 
 
-def optimizer_tensors(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
+def optimizer_tensors(model: nn.Module, optimizer, keep: bool) -> dict[str, torch.Tensor]:
     """AdamW's moments and step counts by parameter name: `exp_avg.backbone...`."""
     state = getattr(optimizer, "optimizer", optimizer).state
-    return {
-        f"{key}.{name}": value.detach().cpu().contiguous()
-        for name, parameter in model.named_parameters()
+    tensors = {
+        f"{key}.{name}": value
+        for name, parameter in own_parameters(model).items()
         for key, value in state.get(parameter, {}).items()
     }
+    return gathered(tensors, keep)
 
 
 def load_model(folder: Path, model: nn.Module) -> None:
     """Weights of a checkpoint. Raises CheckpointError where they are another model's."""
-    tensors = read_tensors(folder / "model.safetensors")
+    tensors, targets = read_tensors(folder / "model.safetensors"), model.state_dict()
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict({name: like(tensor, targets.get(name, tensor)) for name, tensor in tensors.items()})
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: its weights are another model's ({' '.join(str(error).split())[:300]})"
@@ -190,13 +192,13 @@ def load_model(folder: Path, model: nn.Module) -> None:
 def load_optimizer(folder: Path, model: nn.Module, optimizer) -> None:
     """Moments of a checkpoint, each on its parameter's device; fused AdamW wants its step counts there too."""
     optimizer = getattr(optimizer, "optimizer", optimizer)
-    parameters = dict(model.named_parameters())
+    parameters = own_parameters(model)
     optimizer.state.clear()
     for key, tensor in read_tensors(folder / "optimizer.safetensors").items():
         kind, _, name = key.partition(".")
         if name not in parameters:
             raise CheckpointError(f"{folder}: optimizer state of an unknown parameter {name}")
-        optimizer.state[parameters[name]][kind] = tensor.to(parameters[name].device)
+        optimizer.state[parameters[name]][kind] = like(tensor, parameters[name]).to(parameters[name].device)
 
 
 def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:

@@ -6,6 +6,8 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType, DynamoBackend, GradientAccumulationPlugin
 
+from engine.sharded import ShardedAccelerator, sharding
+
 
 def choose_precision(wanted: str | None) -> str:
     """fp32, bf16 or fp16: the configuration's, else the launcher's. A conflict of the two is an error."""
@@ -37,17 +39,29 @@ def set_threads(wanted: int | None) -> int:
 
 def make_accelerator(precision: str) -> Accelerator:
     """Devices, processes and mixed precision. What the launcher may ask for beyond that is refused, not ignored."""
-    accelerator = Accelerator(
-        mixed_precision={"fp32": "no"}.get(precision, precision),
+    # looked for before accelerate does, which would ignore some of them on a CPU
+    for name in ("DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"):
+        if asked_for(name):
+            raise ValueError(f"the launcher asks for {name}, expected one process, several, or FSDP2")
+    options = {
+        "mixed_precision": {"fp32": "no"}.get(precision, precision),
         # given here, because accelerate would read the launcher's number and divide every loss by it once more
-        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
-        cpu=torch.backends.mps.is_available() and not torch.cuda.is_available(),  # mps has no float64
-    )
-    if accelerator.distributed_type not in (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU):
+        "gradient_accumulation_plugin": GradientAccumulationPlugin(num_steps=1),
+        "kwargs_handlers": [DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
+        # said aloud, because processes that find no GPU would each train alone; mps has no float64
+        "cpu": not torch.cuda.is_available(),
+    }
+    accelerator = ShardedAccelerator(sharding(precision), **options) if asked_for("FSDP") else Accelerator(**options)
+    known = (DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU, DistributedType.FSDP)
+    if accelerator.distributed_type not in known:
         raise ValueError(
-            f"the launcher asks for {accelerator.distributed_type.value}, expected one or several processes"
+            f"the launcher asks for {accelerator.distributed_type.value}, expected one process, several, or FSDP2"
         )
     if accelerator.state.dynamo_plugin.backend != DynamoBackend.NO:
         raise ValueError("the launcher asks for torch.compile (--dynamo_backend), which this loop does not use")
     return accelerator
+
+
+def asked_for(engine: str) -> bool:
+    """Whether the launcher switched an engine of accelerate on."""
+    return os.environ.get(f"ACCELERATE_USE_{engine}", "").lower() in ("1", "true", "yes")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from data.batch import collate
 from engine.parts import Parts
 from engine.randomness import seed_update
+from engine.sharded import full
 
 MOST_OVERFLOWS = 20  # in a row, under fp16: by then the loss scale has fallen by 2 ** 20
 
@@ -78,16 +79,22 @@ def name_examples(parts: Parts, seed: int, step: int) -> str:
         with torch.no_grad():
             losses = criterion(model(batch), labels)  # (B,)
         flagged |= set(batch.index[~torch.isfinite(losses)].tolist())
-    if not flagged:
-        flagged = {row for row in update.examples.tolist() if not finite_gradient(loader, model, criterion, row)}
-    mine = torch.tensor([row in flagged for row in update.examples.tolist()], device=accelerator.device)
-    everywhere = accelerator.reduce(mine.float(), "sum")
-    ids = [loader.store.id(row) for row, bad in zip(update.examples, everywhere.tolist(), strict=True) if bad]
+    rows = update.examples.tolist()
+    found = anywhere(accelerator, [row in flagged for row in rows])
+    if not any(found):  # the same answer everywhere: a sharded model computes on all processes or on none
+        found = anywhere(accelerator, [not finite_gradient(loader, model, criterion, row) for row in rows])
+    ids = [loader.store.id(row) for row, bad in zip(rows, found, strict=True) if bad]
     blame = f"examples {', '.join(ids[:20])}" if ids else f"no single example of {len(update.examples)} alone"
     return (
         f"values that are not finite in update {step + 1} (epoch {epoch + 1}): {blame}; weights and optimizer are "
         "those before it, the last checkpoint is kept"
     )
+
+
+def anywhere(accelerator: Accelerator, flags: list[bool]) -> list[bool]:
+    """For each place whether any process has a flag there."""
+    counts = accelerator.reduce(torch.tensor(flags, device=accelerator.device).float(), "sum")
+    return [count > 0 for count in counts.tolist()]
 
 
 def finite_gradient(loader, model: nn.Module, criterion: nn.Module, row: int) -> bool:
@@ -96,6 +103,6 @@ def finite_gradient(loader, model: nn.Module, criterion: nn.Module, row: int) ->
     model.zero_grad()
     device = next(model.parameters()).device
     criterion(model(batch.to(device)), labels.to(device)).sum().backward()
-    finite = all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+    finite = all(p.grad is None or bool(torch.isfinite(full(p.grad)).all()) for p in model.parameters())
     model.zero_grad()
     return finite

@@ -13,7 +13,7 @@ from engine import figures
 from engine.agreement import on_main
 from engine.atomic import write_text
 from engine.build import Run
-from engine.checkpoint import load_model, verify
+from engine.checkpoint import load_model, read_tensors, verify
 from engine.metrics import confusion, per_class
 from engine.notify import SCORES
 from engine.speed import peak_memory
@@ -44,11 +44,11 @@ def write_results(folder: Path, store, probabilities: np.ndarray, labels: list[s
     return per_class(gold, probabilities, labels)
 
 
-def export(folder: Path, model, tokenizer, labels: list[str], encoding: dict) -> None:
-    """best/: everything that prediction needs, in save_pretrained form."""
+def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict) -> None:
+    """best/: everything that prediction needs, in save_pretrained form. `weights`: whole, the model may be sharded."""
     temporary = folder.with_name(f".{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    model.save_pretrained(temporary, state_dict=weights)
     tokenizer.save_pretrained(temporary)
     (temporary / "labels.json").write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
     (temporary / "encoding.json").write_text(json.dumps(encoding, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -86,7 +86,8 @@ def finish(run: Run, state: State) -> dict | None:
     }
 
     def write() -> None:
-        export(run.folder / "best", model, run.tokenizer, run.labels, run.encoding)
+        weights = read_tensors(best / "model.safetensors")
+        export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding)
         if parts.evaluation.store is not None:
             probabilities = parts.evaluation.predictions.probabilities
             report["classes"] = write_results(run.folder, parts.evaluation.store, probabilities, run.labels)

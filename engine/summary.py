@@ -35,11 +35,12 @@ def describe(
             )
     per_epoch = loader.updates_per_epoch
     parameters = sum(p.numel() for p in model.parameters())
+    sharded = ", sharded (FSDP2)" if accelerator.is_fsdp2 else ""
     lines += [
         f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",
         f"{'padding':<12} {100 * loader.padding_share:.1f} % of positions",
         f"{'parameters':<12} {parameters:,}",
-        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}, {threads} threads each",
+        f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}{sharded}, {threads} threads each",
         f"{'precision':<12} {precision}",
     ]
     return "\n".join(lines)

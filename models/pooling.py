@@ -38,7 +38,8 @@ class EntityStartPooling(nn.Module):
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 3H)."""
         places = torch.stack([batch.offsets[:-1], batch.subject[:, 0, 0], batch.object[:, 0, 0]], dim=1)  # (B, 3)
-        return hidden[places].flatten(1)  # (B, 3H)
+        # a new tensor: FSDP2 hooks into what a model returns, and loses its hook where a loss changes a view in place
+        return torch.cat(hidden[places].unbind(1), dim=1)  # (B, 3H)
 
 
 POOLINGS = {
