@@ -17,6 +17,7 @@ from tqdm import tqdm
 from data.encode import Encoded, Encoder
 from data.schema import Example
 from data.source import Source
+from data.text import shown
 
 CHUNK = 1000  # rows that are Python objects at a time
 
@@ -133,7 +134,7 @@ def write(
             result = next(encoded) if isinstance(example_or_error, Example) else example_or_error
             if isinstance(result, ValueError):
                 if on_bad_row == "error":
-                    raise ValueError(f"{source.name}, row {number}: {result}")
+                    raise ValueError(f"{source.name}, {source.place(number)}: {result}")
                 facts["skipped"].append([number, str(result)])
                 continue
             append(result, example_or_error, number_of, arrays, extra, facts["rows"])
@@ -176,7 +177,8 @@ def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool) -
                 yield number, ValueError("the row has no label, which training and evaluation need")
                 continue
             if example.label is not None and example.label not in number_of:
-                yield number, ValueError(f"unknown label {example.label!r}; data.labels lists {', '.join(number_of)}")
+                known = ", ".join(number_of)
+                yield number, ValueError(f"unknown label {shown(example.label)}; data.labels lists {known}")
                 continue
         yield number, example
 

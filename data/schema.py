@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from unicodedata import normalize
+
+from data.text import shown
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,32 @@ class Example:
         for role, span in self.entities():
             if not 0 <= span.start < span.end <= len(self.text):
                 raise ValueError(
-                    f"{role} entity at characters {span.start}..{span.end - 1} lies outside the sentence "
-                    f"of {len(self.text)} characters"
+                    f"{role} entity at characters {shown(span.start)}..{shown(span.end - 1)} lies outside the "
+                    f"sentence of {len(self.text)} characters"
                 )
             found = self.text[span.start : span.end]
             if found != span.text:
                 raise ValueError(
-                    f"{role} entity is {span.text!r}, but characters {span.start}..{span.end - 1} of the sentence "
-                    f"are {found!r}"
+                    f"{role} entity is {shown(span.text)}, but characters {span.start}..{span.end - 1} of the "
+                    f"sentence are {shown(found)}{elsewhere(span.text, self.text)}"
                 )
             if not span.text.strip():
                 raise ValueError(f"{role} entity holds only blanks")
         if self.subject and self.object and self.subject.overlaps(self.object):
-            raise ValueError(f"subject {self.subject.text!r} and object {self.object.text!r} overlap in the sentence")
+            words = f"subject {shown(self.subject.text)} and object {shown(self.object.text)}"
+            raise ValueError(f"{words} overlap in the sentence")
 
     def entities(self) -> list[tuple[str, Span]]:
         """("subject", span) and ("object", span); empty for a text without entities."""
         if self.subject is None or self.object is None:
             return []
         return [("subject", self.subject), ("object", self.object)]
+
+
+def elsewhere(word: str, text: str) -> str:
+    """What often is the matter with a word that does not stand where it should; to be put after a message."""
+    if word and word in text:
+        return f"; it stands at {text.index(word)}..{text.index(word) + len(word) - 1}"
+    if normalize("NFC", word) in normalize("NFC", text):
+        return "; the sentence has it in another Unicode form (NFC, NFD)"
+    return ""

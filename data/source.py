@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data import FORMATS, sample
 from data.schema import Example
+from data.text import shown
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,18 @@ class Source:
         first_use: dict[str, int] = {}
         for number, row in enumerate(rows, start=1):
             try:
+                if isinstance(row, ValueError):
+                    raise row
                 example: Example = reader.example(row)
                 if first_use.setdefault(example.id, number) != number:
-                    raise ValueError(f"id {example.id!r} was already used in row {first_use[example.id]}")
+                    raise ValueError(f"id {shown(example.id)} was already used in row {first_use[example.id]}")
                 yield number, example
             except ValueError as error:
                 yield number, error
+
+    def place(self, number: int) -> str:
+        """Where row `number` stands, as messages say it."""
+        return FORMATS[self.format].place(self.raw, self.name, number)
 
 
 def open_source(location: str, format: str, part: str, key: str) -> Source:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+NOWHERE = "http://127.0.0.1:9"  # nothing listens on the discard port
 
 os.environ.pop("PLAINLOOP_NOTIFY", None)  # who develops here is not told of every run of a test
 
@@ -111,3 +113,27 @@ def sample_run(request) -> FinishedRun:
     output = (base / "output").read_text(encoding="utf-8")
     assert code == 0, output[-5000:]
     return FinishedRun(base / "runs" / "first", base / "cache", output)
+
+
+@pytest.fixture
+def clean_process(monkeypatch):
+    """`main` in this process: an empty environment of launchers, no hub, and nothing of a failed run left."""
+    from accelerate.state import AcceleratorState
+
+    for name in list(os.environ):
+        if name.startswith(("ACCELERATE_", "HF_HUB_OFFLINE")) or name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", NOWHERE)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture
+def folder(tmp_path, clean_process):
+    """A folder with good data and the command that would train on it."""
+    from refusals import Folder  # it imports everything that training needs
+
+    return Folder(tmp_path)

@@ -349,6 +349,73 @@ def test_encoded_length_and_spans_of_any_sentence(lengths, words, max_length, ma
 
 
 TINY = tiny()
+ENCODERS = {marker: make_encoder(marker=marker) for marker in MARKERS}  # a tokenizer with the tokens of each
+ODD_TEXT = st.text(st.sampled_from([*CHARACTERS, *" \n\t😀\u1100\u1161\u200b\u0301[]<"]), max_size=12)
+
+
+def encode_within(max_length: int, marker: str, query: str, example: Example):
+    options = EncodingOptions(marker=marker, query=query, max_length=max_length)
+    (result,) = Encoder(ENCODERS[marker].tokenizer, options).encode([example])
+    return result
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    parts=st.tuples(*[ODD_TEXT] * 5),
+    object_first=st.booleans(),
+    marker=st.sampled_from(MARKERS),
+    query=st.sampled_from(QUERIES),
+    max_length=st.integers(8, 70),
+)
+def test_any_text_keeps_both_entities_in_any_length_or_says_that_they_do_not_fit(
+    parts, object_first, marker, query, max_length
+):
+    first, second = (part if part.strip() else "새벽" for part in (parts[1], parts[3]))
+    example = make_example((parts[0], first, parts[2], second, parts[4]), object_first)
+    whole = encode_within(10_000, marker, query, example)
+    result = encode_within(max_length, marker, query, example)
+    if isinstance(whole, ValueError):  # nothing but characters that the tokenizer drops
+        assert "it yields no token" in str(whole)
+        assert str(result) == str(whole)
+        return
+    # what must stay: the tokens of both marked spans (one token may belong to both), the query, the special tokens
+    inside = {place for start, end in whole.spans[:, 0].tolist() for place in range(start, end)}
+    around = len(whole.tokens) - whole.second + 2 if query != "none" else 2
+    if len(inside) + around > max_length:
+        assert isinstance(result, ValueError)
+        assert f"take {len(inside)} tokens, but data.max_length {max_length} leaves room for " in str(result)
+        return
+    assert len(result.tokens) == min(max_length, len(whole.tokens))
+    assert result.cut == (max_length < len(whole.tokens))
+    assert result.tokens[0] == whole.tokens[0]
+    assert result.tokens[result.second - 1 :].tolist() == whole.tokens[whole.second - 1 :].tolist()
+    for kept, full in zip(result.spans.reshape(-1, 2), whole.spans.reshape(-1, 2), strict=True):
+        assert (kept[0] < 0) == (full[0] < 0)
+        assert result.tokens[slice(*kept)].tolist() == whole.tokens[slice(*full)].tolist()
+    assert result.wide == whole.wide
+    assert result.types.tolist() == whole.types.tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=ODD_TEXT, pair=st.none() | ODD_TEXT, max_length=st.integers(8, 20))
+def test_any_text_without_entities_is_cut_to_any_length(text, pair, max_length):
+    example = Example("1", text if text.strip() else "새벽", text_pair=pair)
+    whole = encode_within(10_000, "typed", "none", example)
+    result = encode_within(max_length, "typed", "none", example)
+    assert len(result.tokens) == min(max_length, len(whole.tokens))
+    assert result.cut == (max_length < len(whole.tokens))
+    if not pair:
+        assert result.tokens.tolist() == [*whole.tokens[:-1][: max_length - 1].tolist(), 3]
+        return
+    lengths = [
+        (len(whole.tokens) if end is None else whole.second) - start for start, end in ((1, 0), (whole.second, None))
+    ]
+    kept = [result.second - 1, len(result.tokens) - result.second]
+    assert result.tokens[: kept[0]].tolist() == whole.tokens[: kept[0]].tolist()
+    assert result.tokens[result.second : -1].tolist() == whole.tokens[whole.second :][: kept[1] - 1].tolist()
+    if result.cut:  # the longer gives way, the shorter only down to as many
+        shorter = min((0, 1), key=lambda n: lengths[n])
+        assert kept[shorter] == lengths[shorter] or abs(kept[0] - kept[1]) <= 1
 
 
 # refusals -----------------------------------------------------------------------------------------------------------

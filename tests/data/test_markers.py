@@ -286,3 +286,43 @@ def test_any_text(example, marker, type_words):
             whole, _, words = marked.spans[1 - role]
             markers += len(without_blanks(text[slice(*whole)])) - len(without_blanks(text[slice(*words)]))
         assert len(before) - markers == len(without_blanks(example.text[:stripped]))
+
+
+def around(role: int, span: Span, marker: str, words: dict[str, str]) -> str:
+    """The words of an entity with their markers, by the table at the top of data/markers.py."""
+    name, kind, text = ("subj", "obj")[role], span.type, span.text.strip()
+    outer, inner = ("@*", "#^")[role]
+    return {
+        "none": text,
+        "entity": f"<{name}> {text} </{name}>",
+        "entity_punct": f"{outer} {text} {outer}",
+        "typed": f"<{'SO'[role]}:{kind}> {text} </{'SO'[role]}:{kind}>",
+        "typed_punct": f"{outer} {inner} {words[kind]} {inner} {text} {outer}",
+    }[marker]
+
+
+@settings(max_examples=400, deadline=None)
+@given(marked_examples(), st.sampled_from(MARKERS), st.sampled_from(sorted(TYPE_WORDS)))
+def test_without_markers_and_their_blanks_any_text_is_back(example, marker, type_words):
+    """Nothing of the text is lost, moved or changed: new is a marker, or a blank between one and its neighbour."""
+    marked = mark(example, marker, "none", type_words)
+    first, second = sorted((0, 1), key=lambda role: (example.subject, example.object)[role].start)
+    rest, back = marked.text, ""
+    position = 0
+    for role in (first, second):
+        span = (example.subject, example.object)[role]
+        start = example.text.index(span.text.strip(), span.start)  # blanks at the rim of an entity stay outside
+        piece = example.text[position:start]
+        position = start + len(span.text.strip())
+        if marker != "none":
+            new = (" " if role == second and not piece[:1].isspace() else "") + piece
+            new += " " if new and not new[-1].isspace() else ""
+        else:
+            new = piece
+        whole = around(role, span, marker, TYPE_WORDS[type_words])
+        assert rest.startswith(new + whole)
+        rest = rest[len(new + whole) :]
+        back += piece + span.text.strip()
+    tail = example.text[position:]
+    assert rest == (" " if marker != "none" and tail and not tail[0].isspace() else "") + tail
+    assert back + tail == example.text

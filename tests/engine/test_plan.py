@@ -14,7 +14,8 @@ LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=150).map(np.array)
 
 
 @st.composite
-def plans(draw, most_processes: int = 5) -> Plan:
+def plans(draw, most_processes: int = 9) -> Plan:
+    """Any plan; there may be more processes than examples in an update."""
     group = draw(st.integers(1, 4))
     return Plan(
         lengths=draw(LENGTHS),
@@ -67,7 +68,7 @@ def test_all_updates_are_full_but_one_that_keeps_the_rest(plan, epoch):
     assert plan.updates_per_epoch == len(sizes)
 
 
-@given(plans(), st.integers(0, 5), st.integers(1, 5), st.integers(1, 3), st.none() | st.integers(4, 9))
+@given(plans(), st.integers(0, 5), st.integers(1, 9), st.integers(1, 3), st.none() | st.integers(4, 9))
 def test_updates_do_not_depend_on_how_they_are_cut(plan, epoch, processes, views, micro):
     other = Plan(plan.lengths, plan.seed, plan.batch_size, micro, processes, plan.group, views)
     for mine, theirs in zip(plan.updates(epoch), other.updates(epoch), strict=True):
@@ -247,7 +248,7 @@ def test_the_account_of_padding_is_that_of_the_first_epochs_passes(plan):
 # evaluation -------------------------------------------------------------------------------------------------------
 
 
-@given(LENGTHS, st.integers(1, 40), st.integers(1, 5))
+@given(LENGTHS, st.integers(1, 40), st.integers(1, 9))
 def test_evaluation_covers_each_example_once_with_equally_many_batches_for_all(lengths, batch_size, processes):
     dealt = evaluation_batches(lengths, batch_size, processes)
     assert len(dealt) == processes
@@ -259,7 +260,7 @@ def test_evaluation_covers_each_example_once_with_equally_many_batches_for_all(l
     assert all(1 <= len(share.index) <= batch_size for shares in dealt for share in shares)
 
 
-@given(LENGTHS, st.integers(1, 40), st.integers(2, 5))
+@given(LENGTHS, st.integers(1, 40), st.integers(2, 9))
 def test_evaluation_batches_are_the_same_for_any_number_of_processes(lengths, batch_size, processes):
     [alone] = evaluation_batches(lengths, batch_size, 1)
     together = evaluation_batches(lengths, batch_size, processes)
