@@ -4,9 +4,11 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,37 +62,68 @@ def train_command(*options: str) -> list[str]:
     return [sys.executable, "train.py", *options]
 
 
+class Background:
+    """Long commands, one after the other on a core of their own, while the tests go on on the others."""
+
+    def __init__(self, commands: dict[str, list[str]], base: Path):
+        self.commands, self.base, self.codes, self.process = commands, base, {}, None
+        self.ended = {name: threading.Event() for name in commands}
+        self.cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        threading.Thread(target=self.work, daemon=True).start()
+        # a core for them and the others for the tests: threads that wait for a core spin, and both would crawl
+        if len(self.cores) > 1:
+            os.sched_setaffinity(0, self.cores[:-1])
+            torch.set_num_threads(len(self.cores) - 1)
+
+    def work(self) -> None:
+        for name, command in self.commands.items():
+            with (self.base / name).open("w") as output:
+                self.process = subprocess.Popen(
+                    command, cwd=ROOT, env=environment(), stdout=output, stderr=output, start_new_session=True
+                )
+                if len(self.cores) > 1:
+                    os.sched_setaffinity(self.process.pid, self.cores[-1:])
+                self.codes[name] = self.process.wait()
+            self.ended[name].set()
+
+    def wait(self, name: str) -> tuple[int, str]:
+        """Exit code and output of a command; after the last one all cores are the tests'."""
+        assert self.ended[name].wait(280), f"{name} does not end"
+        if name == list(self.commands)[-1] and len(self.cores) > 1:
+            os.sched_setaffinity(0, self.cores)
+            torch.set_num_threads(len(self.cores))
+        return self.codes[name], (self.base / name).read_text(encoding="utf-8")
+
+    def close(self) -> None:
+        self.commands = {}
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(items) -> None:
-    """Tests that wait for the sample run come last; it goes on behind the others."""
-    items.sort(key=lambda item: "sample_run" in item.fixturenames)
+    """Tests that wait for something in the background come last."""
+    items.sort(key=lambda item: ("sample_run" in item.fixturenames) + 2 * ("short_drills" in item.fixturenames))
 
 
 def pytest_collection_finish(session) -> None:
-    """Start `accelerate launch train.py`, the README's first command, on one of the cores where a test needs it."""
-    session.config.sample_process = None
-    if session.config.option.collectonly or not any("sample_run" in item.fixturenames for item in session.items):
-        return
-    base = Path(tempfile.mkdtemp(prefix="plainloop-sample-"))
+    """Start `accelerate launch train.py`, the README's first command, and the drills where a test needs them."""
+    needed = {name for item in session.items for name in item.fixturenames}
+    base = Path(tempfile.mkdtemp(prefix="plainloop-tests-"))
     launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
     options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
-    # a core for it and the others for the tests: threads that wait for a core spin, and both would crawl
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores[-1:])
-    with (base / "output").open("w") as output:
-        process = subprocess.Popen([*launch, *options], cwd=ROOT, env=environment(), stdout=output, stderr=output)
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores[:-1])
-        torch.set_num_threads(len(cores) - 1)
-    session.config.sample_process = (process, base, cores)
+    commands = {
+        "sample_run": [*launch, *options],
+        "short_drills": [sys.executable, "-m", "tests.drills", "--seed", "3"],
+    }
+    commands = {name: command for name, command in commands.items() if name in needed}
+    if commands and not session.config.option.collectonly:
+        session.config.background = Background(commands, base)
 
 
 def pytest_unconfigure(config) -> None:
-    if getattr(config, "sample_process", None):
-        process, base, _ = config.sample_process
-        process.kill()
-        process.wait()
-        shutil.rmtree(base, ignore_errors=True)
+    if background := getattr(config, "background", None):
+        background.close()
 
 
 @pytest.fixture(scope="session")
@@ -105,14 +138,16 @@ def baseline_scores() -> dict[str, float]:
 @pytest.fixture(scope="session")
 def sample_run(request) -> FinishedRun:
     """The finished run on the bundled sample."""
-    process, base, cores = request.config.sample_process
-    code = process.wait(timeout=270)
-    if len(cores) > 1:
-        os.sched_setaffinity(0, cores)
-        torch.set_num_threads(len(cores))
-    output = (base / "output").read_text(encoding="utf-8")
+    background = request.config.background
+    code, output = background.wait("sample_run")
     assert code == 0, output[-5000:]
-    return FinishedRun(base / "runs" / "first", base / "cache", output)
+    return FinishedRun(background.base / "runs" / "first", background.base / "cache", output)
+
+
+@pytest.fixture(scope="session")
+def short_drills(request) -> tuple[int, str]:
+    """Exit code and output of `python -m tests.drills`."""
+    return request.config.background.wait("short_drills")
 
 
 @pytest.fixture

@@ -220,6 +220,7 @@ def test_backbone_that_is_a_file(folder, capsys):
     refused(folder, capsys, ["--model.backbone", path], ["model.backbone: ", path, "is a file, expected a folder"])
 
 
+@pytest.mark.drill("R10")
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("key", ["model.backbone", "model.tokenizer"])
 def test_hub_that_cannot_be_reached(folder, capsys, key):
@@ -262,12 +263,14 @@ def test_tokenizer_that_is_a_file(folder, capsys):
 # places that cannot be written, precision ---------------------------------------------------------------------------
 
 
+@pytest.mark.drill("R12")
 def test_run_folder_below_a_file(folder, capsys):
     path = folder.write("file", "x")
     refused(folder, capsys, ["--run.dir", path], ["run.dir: cannot write to", path, "Not a directory"])
     assert Path(path).read_text() == "x"
 
 
+@pytest.mark.drill("R12")
 def test_cache_below_a_file(folder, capsys):
     path = folder.write("file", "x") + "/cache"
     refused(folder, capsys, ["--data.cache_dir", path], ["data.cache_dir: cannot write", path, "Not a directory"])
@@ -294,6 +297,7 @@ def test_precision_of_the_launcher_that_does_not_work_here(folder, capsys, monke
 # as a process -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drill("R10")
 @pytest.mark.timeout(120)
 def test_process_with_a_hub_that_cannot_be_reached(folder):
     arguments = ["--model.backbone", "plainloop-nobody/no-such-model"]

@@ -45,12 +45,14 @@ def refused_file(
     assert [entry for entry in folder.cache.iterdir() if entry.suffix != ".lock"] == []
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.parametrize("text, fragments", JSON_ROWS.values(), ids=JSON_ROWS)
 def test_bad_json_row(folder, capsys, text, fragments):
     content = json_file([*LINES[:2], text, *LINES[3:]])
     refused_file(folder, capsys, "train.json", content, ["train.json, row 3: ", *fragments])
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.parametrize("text, fragments", CSV_ROWS.values(), ids=CSV_ROWS)
 def test_bad_csv_row(folder, capsys, text, fragments):
     good = [record(one) for one in good_rows()]
@@ -58,11 +60,13 @@ def test_bad_csv_row(folder, capsys, text, fragments):
     refused_file(folder, capsys, "train.csv", content, ["train.csv, row 3 (line 4): ", *fragments])
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.parametrize("content, fragments", FILES.values(), ids=FILES)
 def test_bad_file_is_refused_even_if_bad_rows_are_skipped(folder, capsys, content, fragments):
     refused_file(folder, capsys, "train.file", content, fragments, *SKIP)
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.parametrize("fault", ["cut off", "CP949 in CSV", "column missing", "header only"])
 def test_bad_file(folder, capsys, fault):
     """Also where bad rows are not to be skipped."""
@@ -95,6 +99,7 @@ MIXED = {
 }
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.parametrize("name", MIXED)
 def test_every_bad_row_is_skipped_counted_and_listed(folder, capsys, monkeypatch, name):
     faults, good, file = MIXED[name]
@@ -122,6 +127,7 @@ def test_every_bad_row_is_skipped_counted_and_listed(folder, capsys, monkeypatch
     assert f"{len(faults)} bad rows skipped" in capsys.readouterr().out
 
 
+@pytest.mark.drill("R8")
 def test_a_thousand_bad_rows_of_five_thousand_are_one_line_and_all_listed(folder, capsys):
     bad = sorted(random.Random(0).sample(range(1, 5001), 1000))
     rows = [good_rows()[number % 8] | {"guid": number} for number in range(1, 5001)]
@@ -247,6 +253,7 @@ def stores(cache: Path) -> set[Path]:
 # as processes -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drill("R8")
 @pytest.mark.timeout(120)
 def test_processes_end_with_the_one_message(folder):
     good = [record(one) for one in good_rows()]

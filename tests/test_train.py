@@ -108,6 +108,7 @@ def test_report_best_and_metrics_speak_of_the_same_weights(sample_run):
         assert report["dev"][name] == pytest.approx(dev[report["step"]][name], abs=1e-9)
 
 
+@pytest.mark.drill("R17")
 def test_best_folder_predicts_the_same_without_the_run(sample_run, tmp_path):
     """From best/ alone: tokenizer, labels, encoding options and weights give the probabilities of dev.csv."""
     best = sample_run.folder / "best"
@@ -211,32 +212,6 @@ def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run):
     assert final_state(small / "killed") == final_state(small / "straight")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_saves_and_the_same_command_continues(small, sample_run, number, monkeypatch, capsys):
-    """The signal arrives in the middle of update 6, which no cadence would save."""
-    import engine.loop
-
-    name = f"stopped-{number}"
-    options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", name]
-    factor = engine.loop.lr_factor
-
-    def signal_in_update_6(step, *rest):
-        if step == 5 and signal.getsignal(number).__name__ == "note":
-            monkeypatch.undo()
-            os.kill(os.getpid(), number)
-        return factor(step, *rest)
-
-    before = signal.getsignal(number)
-    monkeypatch.setattr(engine.loop, "lr_factor", signal_in_update_6)
-    assert main(options) == 128 + number
-    assert f"stopped after update 6; the same command with --run.name {name} continues" in capsys.readouterr().out
-    assert (small / name / "checkpoints" / "step-00000006").is_dir()
-    assert not (small / name / "report.json").exists()
-    assert signal.getsignal(number) is before
-    assert main(options) == 0
-    assert final_state(small / name) == final_state(small / "straight")
-
-
 def test_saved_configuration_repeats_the_run(small):
     assert main(["--config", str(small / "straight" / "config.yaml"), "--run.name", "again"]) == 0
     assert final_state(small / "again") == final_state(small / "straight")
@@ -272,6 +247,7 @@ def test_launchers_compiler_is_refused(small, sample_run, monkeypatch, capsys):
     assert not (small / "compiled").exists()
 
 
+@pytest.mark.drill("R12")
 def test_two_runs_cannot_share_a_folder(small, sample_run, capsys):
     """The lock is another process's; it ends with that process, even by kill -9."""
     folder = small / "shared"

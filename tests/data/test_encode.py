@@ -273,6 +273,7 @@ def windows(draw):
     return length, np.array(spans), draw(st.integers(-3, 45))
 
 
+@pytest.mark.drill("R9")
 @settings(max_examples=600, deadline=None)
 @given(windows())
 def test_window_of_any_spans(case):
@@ -305,6 +306,7 @@ def test_window_of_any_spans(case):
         assert kept_ties == ties[: len(kept_ties)]
 
 
+@pytest.mark.drill("R9")
 @settings(max_examples=150, deadline=None)
 @given(
     lengths=st.tuples(*[st.integers(0, 25)] * 3),
@@ -359,6 +361,7 @@ def encode_within(max_length: int, marker: str, query: str, example: Example):
     return result
 
 
+@pytest.mark.drill("R9")
 @settings(max_examples=300, deadline=None)
 @given(
     parts=st.tuples(*[ODD_TEXT] * 5),

@@ -1,5 +1,6 @@
 """Checkpoints: what is restored is bit-equal, what is damaged is noticed, and nothing is unpickled."""
 
+import errno
 import json
 import os
 import shutil
@@ -9,14 +10,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
 from torch import nn
 
-from engine import tracking
+import engine.loop
+import train as program
+from engine import resume, tracking
 from engine.arguments import parse
 from engine.build import build
 from engine.checkpoint import CheckpointError, Checkpoints, load_model, load_optimizer, read_json, verify
 from engine.loop import train
 from engine.state import State
+from losses import LOSSES
 
 FILES = ("manifest.json", "model.safetensors", "optimizer.safetensors", "state.json")
 FACTS = {"fixed": {"seed": 1, "optim": {"lr": 0.1}}, "threads": 1, "processes": 1}
@@ -301,9 +306,42 @@ def test_the_newest_two_and_the_best_stay(small):
     assert [path.name for path in small.checkpoints.all()] == ["step-00000016", "step-00000014", "step-00000012"]
 
 
+def test_other_names_in_the_folder_are_nobodys_business(small):
+    small.checkpoints.folder.mkdir(parents=True)
+    for name in ("step-00000001-copy", "step-1", "notes"):
+        (small.checkpoints.folder / name).mkdir()
+        (small.checkpoints.folder / name / "mine").write_text("keep")
+    for step in (2, 4, 6, 8):
+        small.save(step, best_step=step)
+    assert {"step-00000001-copy", "step-1", "notes"} <= set(names(small.checkpoints.folder))
+    assert small.checkpoints.newest() == (small.checkpoints.path(8), [])
+
+
+def test_a_whole_checkpoint_of_the_same_step_is_not_touched(small):
+    """It may be the only one, and writing it again would mean a moment without."""
+    folder = small.save(3)
+    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+    small.save(3)
+    assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
+
+
+def test_what_is_deleted_loses_its_name_first(small, monkeypatch):
+    """A crash half way leaves no damaged checkpoint behind."""
+    removed = []
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **options: removed.append(path.name) or rmtree(path, **options))
+    for step in (2, 4, 6):
+        small.save(step, best_step=step)
+    small.checkpoints.drop_after(4)
+    assert ".tmp-old-step-00000002" in removed
+    assert ".tmp-old-step-00000006" in removed
+    assert not [name for name in removed if name.startswith("step-")]
+
+
 # the same run? ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drill("R13")
 def test_a_changed_configuration_is_refused_unless_forced(small):
     folder = small.save(1)
     assert small.checkpoints.compare(folder, force=False) == []
@@ -321,6 +359,127 @@ def test_other_threads_are_told(small):
     ]  # fmt: skip
 
 
+def test_another_number_of_processes_is_told(small):
+    folder = small.save(1)
+    small.checkpoints.facts = FACTS | {"processes": 2}
+    [notice] = small.checkpoints.compare(folder, force=False)
+    assert notice.startswith("processes were 1, now 2: the same examples in the same updates")
+
+
+CHANGES = {
+    "seed": ({"run__seed": 7}, "seed 42 -> 7"),
+    "model": ({"model__scratch__layers": 2}, "model.scratch.layers 1 -> 2"),
+    "head": ({"model__head": "linear"}, 'model.head "mlp" -> "linear"'),
+    "loss": ({"loss__name": "other"}, 'loss.name "cross_entropy" -> "other"'),
+    "batch size": ({"train__batch_size": 16}, "train.batch_size 32 -> 16"),
+    "epochs": ({"train__epochs": 3}, "train.epochs 2 -> 3"),
+    "updates": ({"train__max_updates": 5}, "train.max_updates null -> 5"),
+    "optimizer": ({"optim__weight_decay": 0.1}, "optim.weight_decay 0.01 -> 0.1"),
+    "labels": ({"data__labels": "boostcamp"}, "labels"),
+    "marker": ({"data__marker": "entity"}, "encoding.marker"),
+    "metric": ({"eval__metric": "auprc"}, 'eval.metric "micro_f1" -> "auprc"'),
+}
+
+
+@pytest.mark.drill("R13")
+@pytest.mark.parametrize("changed, message", CHANGES.values(), ids=CHANGES)
+def test_what_makes_another_run_is_shown_and_refused(options, monkeypatch, capsys, tmp_path, changed, message):
+    monkeypatch.setitem(LOSSES, "other", LOSSES["cross_entropy"])
+    run = {"train__epochs": 2, "train__save_every": 1}
+    interrupted(options(**run), monkeypatch)
+    before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert program.main(options(**(run | changed))) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "was started with another configuration" in last
+    assert message in last
+    assert "run.resume force" in last
+    assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.drill("R13")
+def test_other_rows_are_shown_and_refused_unless_forced(options, monkeypatch, capsys, sample_files, tmp_path):
+    rows = json.loads(sample_files["train"].read_text())
+    (tmp_path / "other.json").write_text(json.dumps([*rows[:-1], rows[-1] | {"label": "no_relation"}]))
+    run = {"train__epochs": 2, "train__save_every": 1}
+    interrupted(options(**run), monkeypatch)
+    other = run | {"data__train": tmp_path / "other.json"}
+    assert program.main(options(**other)) == 2
+    assert "data.train" in capsys.readouterr().err
+    assert program.main(options(**other, run__resume="force")) == 0
+    assert "continued although changed: data.train" in capsys.readouterr().out
+
+
+@pytest.mark.drill("R13")
+def test_changed_code_is_shown_and_goes_on(options, monkeypatch, capsys):
+    """Users edit the loop between two halves of a run."""
+    run = {"train__epochs": 2, "train__save_every": 1}
+    interrupted(options(**run), monkeypatch)
+    digests = resume.code_digests()
+    assert {"train.py", "engine/loop.py", "models/heads.py", "losses/__init__.py", "data/klue.py"} <= set(digests)
+    now = digests | {"engine/loop.py": "edited", "losses/mine.py": "new"}
+    del now["data/klue.py"]
+    monkeypatch.setattr(resume, "code_digests", lambda: now)
+    assert program.main(options(**run)) == 0
+    assert (
+        "warning: the code changed since the checkpoint and goes on as it is now: data/klue.py (gone), engine/loop.py, "
+        "losses/mine.py (new)"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.drill("R13")
+def test_names_places_cadences_and_cuts_are_free(options, monkeypatch, tmp_path):
+    run = {"train__epochs": 2, "train__save_every": 1, "optim__lr": 0.01}
+    assert program.main(options(run__name="straight", **run)) == 0
+    interrupted(options(**run), monkeypatch)
+    free = {
+        "train__save_every": 2, "train__log_every": 5, "eval__every": 2, "eval__batch_size": 3, "eval__patience": 50,
+        "train__micro_batch_size": 7, "track__tensorboard": "true", "run__threads": 2, "notify__when": "[]",
+        "data__cache_dir": tmp_path / "elsewhere", "model__gradient_checkpointing": "true",
+    }  # fmt: skip
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    assert program.main(options(**(run | free), run__dir=tmp_path / "moved")) == 0
+    mine, theirs = (
+        load_file(tmp_path / "moved" / name / "checkpoints" / "step-00000006" / "model.safetensors")
+        for name in ("tiny", "straight")
+    )
+    for name, weights in theirs.items():
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(mine[name], weights, rtol=0, atol=1e-5)
+
+
+@pytest.mark.drill("R12")
+def test_a_folder_with_other_files_in_it_keeps_them(options, tmp_path):
+    folder = tmp_path / "runs" / "tiny"
+    (folder / "checkpoints").mkdir(parents=True)
+    others = {folder / "notes.txt": "mine", folder / "checkpoints" / "old.pt": "weights", folder / "data.csv": "a,b"}
+    for path, content in others.items():
+        path.write_text(content)
+    assert program.main(options(train__max_updates=1)) == 0
+    assert {path: path.read_text() for path in others} == others
+
+
+@pytest.mark.drill("R12")
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_written_is_told_before_training(options, monkeypatch, capsys, tmp_path, reason):
+    folder, mkdir = tmp_path / "runs" / "tiny", Path.mkdir
+
+    def refuse(path, *args, **kwargs):
+        if path == folder:
+            raise OSError(reason, os.strerror(reason))
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert program.main(options()) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == f"error: run.dir: cannot write to {folder} ({os.strerror(reason)})"
+
+
+@pytest.mark.drill("R12")
+def test_a_disk_that_is_not_there(options, capsys):
+    assert program.main(options(run__dir="/proc/no-such-disk")) == 2
+    assert "run.dir: cannot write to /proc/no-such-disk" in capsys.readouterr().err
+
+
 # a run that is interrupted ----------------------------------------------------------------------------------------
 
 RESUMABLE = {"train__epochs": 3, "train__save_every": 2, "train__log_every": 4, "model__dropout": 0.2, "eval__every": 3}
@@ -328,6 +487,22 @@ RESUMABLE = {"train__epochs": 3, "train__save_every": 2, "train__log_every": 4, 
 
 class KilledError(Exception):
     """What the death of the process looks like to a test."""
+
+
+def interrupted(command: list[str], monkeypatch) -> None:
+    """A run that died in its fourth update."""
+    seed, calls = engine.loop.seed_update, []
+
+    def die(*rest):
+        calls.append(rest)
+        if len(calls) == 4:
+            raise KilledError
+        seed(*rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.loop, "seed_update", die)
+        with pytest.raises(KilledError):
+            program.main(command)
 
 
 def kill_after(run, step: int) -> None:
@@ -398,6 +573,7 @@ def test_a_folder_without_a_valid_checkpoint_starts_again(start, capsys):
     assert train(again.parts, again.config, again.state).step == 3
 
 
+@pytest.mark.drill("R13")
 def test_another_learning_rate_in_the_same_folder_is_refused(start, options):
     run = start(train__epochs=1, optim__lr=0.001)
     train(run.parts, run.config, run.state)
@@ -414,6 +590,7 @@ def test_another_learning_rate_in_the_same_folder_is_refused(start, options):
     assert forced.state.step == 3
 
 
+@pytest.mark.drill("R13")
 def test_cadences_and_cuts_may_change_when_a_run_continues(start):
     run = start(**RESUMABLE)
     kill_after(run, 5)

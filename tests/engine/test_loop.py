@@ -297,6 +297,7 @@ def sick_file(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.drill("R7")
 @pytest.mark.parametrize("dropout", [0, 0.2])
 @pytest.mark.parametrize("loss", [NanForSick, SteepForSick])
 def test_a_value_that_is_not_finite_stops_the_run_and_changes_nothing(start, monkeypatch, sick_file, loss, dropout):
@@ -324,6 +325,7 @@ def test_a_value_that_is_not_finite_stops_the_run_and_changes_nothing(start, mon
     assert [path.name for path in run.parts.checkpoints.all()] == ["step-00000006"]
 
 
+@pytest.mark.drill("R7")
 @pytest.mark.parametrize("log_every, save_every", [(1, 1), (100, 2)])
 def test_the_program_ends_with_code_3_and_keeps_the_last_checkpoint(
     options, monkeypatch, sick_file, tmp_path, capsys, log_every, save_every
@@ -343,6 +345,7 @@ def test_the_program_ends_with_code_3_and_keeps_the_last_checkpoint(
     assert all(math.isfinite(value) for value in told)
 
 
+@pytest.mark.drill("R7")
 def test_examples_are_named_with_the_loss_of_their_epoch(start, monkeypatch, sick_file):
     """The host may look an epoch later, when the loss is another one."""
     monkeypatch.setitem(LOSSES, "sick", NanForSick)
@@ -355,6 +358,7 @@ def test_examples_are_named_with_the_loss_of_their_epoch(start, monkeypatch, sic
     assert run.state.step == 16  # two updates into the third epoch
 
 
+@pytest.mark.drill("R7")
 def test_an_update_that_is_bad_only_as_a_whole_says_so(start, monkeypatch):
     """Every example is finite alone, the sum of their gradients is not."""
 

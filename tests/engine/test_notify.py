@@ -23,6 +23,8 @@ from engine.arguments import parse
 from engine.deliver import send
 from train import main
 
+pytestmark = pytest.mark.drill("R11")
+
 SECRET = "T0kenThatNobodyMaySee"
 FINISHED = {"type": "success", "title": "finished: tiny"}
 

@@ -30,10 +30,16 @@ def result(folder: Path) -> dict:
     return {"lines": lines, **{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}}
 
 
+STRAIGHT: list[dict] = []  # one for all tests of this file
+
+
 @pytest.fixture
 def straight(options, tmp_path) -> dict:
-    assert program.main(options(run__name="straight", **RUN)) == 0
-    return result(tmp_path / "runs" / "straight")
+    """The result of a run without signals."""
+    if not STRAIGHT:
+        assert program.main(options(run__name="straight", **RUN)) == 0
+        STRAIGHT.append(result(tmp_path / "runs" / "straight"))
+    return STRAIGHT[0]
 
 
 class SignalIn:

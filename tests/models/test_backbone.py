@@ -102,6 +102,7 @@ def test_every_parameter_has_a_gradient(model, packed, sequences):
 # saving -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drill("R17")
 @torch.no_grad()
 def test_what_is_saved_and_opened_again_is_bit_equal(model, packed, sequences, tmp_path, family):
     model.save_pretrained(tmp_path / "best")
@@ -128,6 +129,7 @@ def test_the_configuration_nests_the_backbones(tiny_config, family, tmp_path):
     assert [getattr(opened.backbone, key) for key in keys] == [getattr(config.backbone, key) for key in keys]
 
 
+@pytest.mark.drill("R17")
 @torch.no_grad()
 @pytest.mark.parametrize("pooling", ["cls", "entity_start"])
 @pytest.mark.parametrize("head", ["linear", "mlp"])
