@@ -10,9 +10,11 @@ message.
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
 
@@ -45,11 +47,10 @@ def main(argv: Sequence[str]) -> int:
             if not ending.failed(error, stop):
                 ending.tell_person()
                 raise
+        stop.end()
         ending.announce()
-        if ending.run is not None and ending.shared:
-            leave_together(ending.run)
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        os._exit(ending.code)  # freeing DistributedDataParallel can hang: it waits for threads that wait for it
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            leave_with_others(ending)
     return ending.code
 
 
@@ -80,12 +81,18 @@ def run_to_end(argv: Sequence[str], ending: Ending, stop: StopSignal, leaving: c
         ending.message = table(ending.report, run.folder)
 
 
-def leave_together(run: Run) -> None:
-    """A launcher ends all processes when the first one leaves with an error: none leaves before all are ready."""
-    with contextlib.suppress(OSError):  # a full disk was told already
-        run.parts.tracker.close()
-    with contextlib.suppress(RuntimeError):  # one of them is gone
-        run.parts.accelerator.wait_for_everyone()
+def leave_with_others(ending: Ending) -> NoReturn:
+    """End this process of several without taking down what connects them: that can hang, each waiting for another."""
+    threading.Timer(30, os._exit, args=(ending.code,)).start()  # whatever follows
+    if ending.run is not None:
+        with contextlib.suppress(OSError):  # a full disk was told already
+            ending.run.parts.tracker.close()
+        if ending.shared:  # a launcher ends all when the first one leaves with an error, so all leave together
+            with contextlib.suppress(RuntimeError):  # one of them is gone
+                ending.run.parts.accelerator.wait_for_everyone()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ending.code)
 
 
 def close(run: Run) -> None:

@@ -63,7 +63,8 @@ class Ending:
             self.code, self.message, self.shared = 1, f"{process}{advice}", not several
         elif several and is_lost_process(error):
             lost = f"{name(stop.number)}, and another process was gone" if stop.number else "another process is gone"
-            self.message, self.shared = f"{process}{lost}; the same command continues from the last checkpoint", False
+            kept = "the same command continues from the last checkpoint"
+            self.message, self.shared = f"{process}{lost} ({first_line(error)}); {kept}", False
             self.code = 128 + stop.number if stop.number else 1
         elif isinstance(error, OSError):
             what = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
@@ -100,7 +101,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["out of memory"])[0][:200]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def memory_advice(error: Exception, run: Run) -> str:

@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C: save and stop soon, at the same place in all processes; a second one stops at once."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -33,6 +34,7 @@ class StopSignal:
         self.number = 0
         self.agreed = False
         self.deferred = False
+        self.ending = False
         self.group: dist.ProcessGroup | None = None
         self.pending: dist.Work | None = None
         self.flag = torch.zeros((), dtype=torch.int64)
@@ -46,7 +48,9 @@ class StopSignal:
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.write_end, False)
         self.fd_before = signal.set_wakeup_fd(self.write_end, warn_on_full_buffer=False)
-        self.before = {number: signal.signal(number, self.note) for number in SIGNALS}
+        # what nohup or a shell's & ignores stays ignored
+        taken = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self.before = {number: signal.signal(number, self.note) for number in taken}
         threading.Thread(target=self.watch, args=(self.read_end,), daemon=True).start()
         follow_launcher(self.parent)
 
@@ -69,7 +73,7 @@ class StopSignal:
             if heard:
                 leave_at_once(f"{name(number)} again: stopped at once; the last checkpoint stays", number)
             heard = number
-            if self.deferred:
+            if self.deferred and not self.ending:
                 say(f"\n{name(number)}: saving and stopping; once more stops at once")
             late = threading.Timer(PATIENCE, self.give_up, args=(number,))
             late.daemon = True
@@ -99,6 +103,10 @@ class StopSignal:
         if self.number and not self.deferred:
             raise StopRequested
         self.deferred = True
+
+    def end(self) -> None:
+        """From now on there is nothing to save and nothing to break off, only last words."""
+        self.deferred = self.ending = True
 
     def agree(self) -> bool:
         """Whether to stop here. All processes call it at the same places and get the same answer.
@@ -148,7 +156,8 @@ def name(number: int) -> str:
 
 def say(text: str) -> None:
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(text, file=sys.stderr, flush=True)
 
 
 def leave_at_once(text: str, number: int) -> None:
