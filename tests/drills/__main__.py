@@ -104,9 +104,9 @@ def run(wanted: list[str], long: bool, seed: int, base: Path) -> tuple[dict[str,
         told("R4")
         rows["R4"].add(*processes.isolated(saving.damage_drill, base, 1 if long else 7))
     references = {}
-    if {"R5", "R6", "R13", "R16"} & set(rows):
+    if {"R5", "R6", "R16"} & set(rows):
         references = {1: killing.reference(base / "alone", data, 1)[0]}
-    if long and {"R6", "R13"} & set(rows):
+    if long and "R6" in rows:
         references[2] = killing.reference(base / "pair", data, 2)[0]
     if "R5" in rows:
         told("R5")
@@ -120,9 +120,10 @@ def run(wanted: list[str], long: bool, seed: int, base: Path) -> tuple[dict[str,
         rows["R6"].add(
             *stopping.drill(base, data, references, chosen if long else [t for t in chosen if t[0] in short])
         )
-    if "R13" in rows and long:
+    if "R13" in rows:
         told("R13")
-        rows["R13"].add(*elastic.drill(base, data))
+        some = {} if long else {"ways": [(2, 1)], "stops": [20]}
+        rows["R13"].add(*elastic.drill(base, data, **some))
     if {"R14", "R15"} & set(rows):
         told("R14")
         worlds = splits.WORLDS if long else splits.WORLDS[:2]

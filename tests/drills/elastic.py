@@ -6,6 +6,9 @@ from pathlib import Path
 from tests.drills import splits, tiny
 from tests.drills.processes import isolated, start
 
+WAYS = ((2, 1), (1, 2))  # processes before and after
+STOPS = (6, 20, 34)  # updates after which they are killed
+
 
 def weights(folder: Path) -> dict:
     from safetensors.torch import load_file
@@ -34,7 +37,7 @@ def write_first(argv: list[str]) -> int:
     return 0
 
 
-def drill(base: Path, data: Path) -> tuple[int, int, list[str]]:
+def drill(base: Path, data: Path, ways=WAYS, stops=STOPS) -> tuple[int, int, list[str]]:
     """Killed on 2 processes, continued on 1, and the other way round; dropout off: the weights are those of one run."""
     options = {"model__dropout": 0, "train__max_updates": 40, "train__epochs": 1}
     straight = base / "elastic-straight"
@@ -46,8 +49,8 @@ def drill(base: Path, data: Path) -> tuple[int, int, list[str]]:
     assert first.codes() == [0], first.output()[-2000:]
 
     trials, passes, problems = 0, 0, []
-    for before, after in ((2, 1), (1, 2)):
-        for stop in (6, 20, 34):
+    for before, after in ways:
+        for stop in stops:
             trials += 1
             folder = base / f"elastic-{before}-{after}-{stop}"
             argv = tiny.command(data, folder, **options)

@@ -1,6 +1,7 @@
 """How a run ends when something goes wrong: one line, the right code, and nothing lost."""
 
 import errno
+import os
 import re
 import signal
 
@@ -109,9 +110,19 @@ def test_the_cpu_runs_out_of_memory_too():
 
 
 @pytest.mark.drill("R5")
-@pytest.mark.parametrize("where", ["save_file", "flush", "os.replace", "Path.write_text"])
-def test_a_disk_that_fills_up_in_a_save(options, tmp_path, monkeypatch, capsys, where):
-    """One message, the checkpoint before it, no leftover that fills the disk; with room again the run goes on."""
+@pytest.mark.parametrize(
+    "where, number",
+    [
+        ("save_file", errno.ENOSPC), ("flush", errno.ENOSPC), ("os.replace", errno.ENOSPC),
+        ("Path.write_text", errno.ENOSPC), ("Path.mkdir", errno.EROFS), ("flush", errno.EIO),
+    ],
+)  # fmt: skip
+def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, where, number):
+    """One message, the checkpoint before it, no leftover that fills the disk; when it works again the run goes on."""
+
+    def fail(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
     given = {"train__epochs": 2, "train__save_every": 2, "eval__every": 100, "model__dropout": 0.1}
     assert program.main(options(run__name="straight", **given)) == 0
     straight = tmp_path / "runs" / "straight"
@@ -125,7 +136,7 @@ def test_a_disk_that_fills_up_in_a_save(options, tmp_path, monkeypatch, capsys, 
         def starved(folder, tensors, content):
             if folder.name == "step-00000004":
                 with pytest.MonkeyPatch.context() as inner:
-                    inner.setattr(f"engine.checkpoint.{where}", lambda *args, **kwargs: (_ for _ in ()).throw(FULL))
+                    inner.setattr(f"engine.checkpoint.{where}", fail)
                     write(folder, tensors, content)
             write(folder, tensors, content)
 
@@ -134,7 +145,7 @@ def test_a_disk_that_fills_up_in_a_save(options, tmp_path, monkeypatch, capsys, 
     folder = tmp_path / "runs" / "full"
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == (
-        f"error: {folder / 'checkpoints' / 'step-00000004'} cannot be written (No space left on device); "
+        f"error: {folder / 'checkpoints' / 'step-00000004'} cannot be written ({os.strerror(number)}); "
         "step-00000002 stays, and the same command continues from it"
     )
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["step-00000002"]
