@@ -41,11 +41,6 @@ def unrepeated(pairs: list[tuple[str, Any]]) -> dict | ValueError:
     return ValueError(f"key {shown(Counter(key for key, _ in pairs).most_common(1)[0][0])} stands twice in an object")
 
 
-def place(raw: bytes, name: str, number: int) -> str:
-    """Where row `number` (from 1) stands, as messages say it."""
-    return f"row {number}"
-
-
 def example(row: Any) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
     if not isinstance(row, dict):

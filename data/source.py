@@ -42,8 +42,9 @@ class Source:
                 yield number, error
 
     def place(self, number: int) -> str:
-        """Where row `number` stands, as messages say it."""
-        return FORMATS[self.format].place(self.raw, self.name, number)
+        """Where row `number` stands, as messages say it; a format may know the line, too."""
+        reader = FORMATS[self.format]
+        return reader.place(self.raw, self.name, number) if hasattr(reader, "place") else f"row {number}"
 
 
 def open_source(location: str, format: str, part: str, key: str) -> Source:

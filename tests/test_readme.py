@@ -144,11 +144,15 @@ def test_recipes(copy, sample_run):
     for part in ("train.tsv", "dev.tsv"):
         (copy / part).write_text("\n".join(rows) + "\n", encoding="utf-8")
     (copy / "labels.txt").write_text("좋음\n나쁨\n", encoding="utf-8")
+    bad = [*arguments[-1], "--data.train", "bad.tsv", "--run.name", "bad"]
+    (copy / "bad.tsv").write_text("\n".join([*rows, "no label"]) + "\n", encoding="utf-8")
     script = f"from train import main\nfor argv in {arguments!r}:\n    assert main(argv) == 0, argv\n"
+    script += f"assert main({bad!r}) == 2\n"
     (copy / "recipes.py").write_text(script)
 
     done = run_command([sys.executable, "recipes.py"], cwd=copy)
     assert done.returncode == 0, done.stderr
+    assert "bad.tsv, row 5: no TAB in 'no label'" in done.stderr
     for name in RECIPES:
         assert (copy / "runs" / Path(name).stem / "report.json").is_file(), name
     assert "name: poly1\n  epsilon: 2" in (copy / "runs" / "poly1" / "config.yaml").read_text()
