@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import FORMATS, sample
@@ -81,13 +83,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     quiet = int(os.environ.get("RANK", 0)) != 0
     precision = choose_precision(config.train.precision)
     threads = set_threads(config.run.threads)
-    for key, name, registry in (
-        ("data.format", config.data.format, {"auto": None} | FORMATS),
-        ("model.name", config.model.name, MODELS),
-        ("model.pooling", config.model.pooling, POOLINGS),
-        ("model.head", config.model.head, HEADS),
-    ):
-        known_name(key, name, registry)
+    check_names(config)
 
     # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
     data = read_data(config, quiet)
@@ -100,16 +96,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     model = make_model(config, data.tokenizer, data.size, len(data.labels))
     counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
-    plan = Plan(
-        lengths=train.lengths,
-        seed=config.run.seed,
-        batch_size=config.train.batch_size,
-        micro_batch_size=config.train.micro_batch_size,
-        processes=accelerator.num_processes,
-        group=loss_fn.group,
-        views=loss_fn.views,
-    )
-    loader = Loader(train, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+    loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     described = describe(config, data.stores, loader, total, model, accelerator, precision, threads)
 
@@ -123,18 +110,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
-        print("\n".join(notices))
+        print("\n".join(notices), flush=True)
 
-    main = accelerator.is_main_process
-    no_bar = None if main else True
-    tracker = Silent()
-    if main:
-        tracker = Tracker(folder.path, state.step, state.owes_evaluation, config.track.tensorboard)
-    if state.step == 0:
-        tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
-    evaluation = NoEvaluation()
-    if dev := data.stores.get("dev"):
-        evaluation = Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop)
+    no_bar = None if accelerator.is_main_process else True
     parts = Parts(
         accelerator=accelerator,
         model=model,
@@ -143,8 +121,8 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         loader=loader,
         total=total,
         guard=make_guard(accelerator, optimizer),
-        evaluation=evaluation,
-        tracker=tracker,
+        evaluation=make_evaluation(config, data, accelerator, no_bar, stop),
+        tracker=make_tracker(config, folder.path, state) if accelerator.is_main_process else Silent(),
         checkpoints=checkpoints,
         speed=Speed(accelerator.device, loader.padding_share, state.tokens, state.seconds),
         stop=stop,
@@ -186,9 +164,44 @@ def read_data(config: Config, quiet: bool) -> Data:
     return Data(labels, negative, tokenizer, size, encoder, stores, digests)
 
 
-def known_name(key: str, name: str, registry: dict) -> None:
-    if name not in registry:
-        raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
+def check_names(config: Config) -> None:
+    """Raises ValueError for a format, model, pooling or head that nobody registered."""
+    for key, name, registry in (
+        ("data.format", config.data.format, {"auto": None} | FORMATS),
+        ("model.name", config.model.name, MODELS),
+        ("model.pooling", config.model.pooling, POOLINGS),
+        ("model.head", config.model.head, HEADS),
+    ):
+        if name not in registry:
+            raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
+
+
+def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
+    plan = Plan(
+        lengths=store.lengths,
+        seed=config.run.seed,
+        batch_size=config.train.batch_size,
+        micro_batch_size=config.train.micro_batch_size,
+        processes=accelerator.num_processes,
+        group=loss_fn.group,
+        views=loss_fn.views,
+    )
+    return Loader(store, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+
+
+def make_evaluation(
+    config: Config, data: Data, accelerator: Accelerator, no_bar: bool | None, stop: StopSignal
+) -> Evaluation | NoEvaluation:
+    if (dev := data.stores.get("dev")) is None:
+        return NoEvaluation()
+    return Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop)
+
+
+def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
+    tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
+    if state.step == 0:
+        tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    return tracker
 
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:
