@@ -199,8 +199,7 @@ def make_evaluation(
 
 def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
-    if state.step == 0:
-        tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     return tracker
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ import torch.distributed as dist
 from accelerate import Accelerator
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# schedulers and launchers send SIGTERM to all they know, and the system when a launcher dies: nobody asked twice
+ECHO = 2  # seconds in which it counts once
 PATIENCE = 17  # seconds from a signal to the saving; schedulers and torchrun kill 30 s after it
 LAUNCHERS = {
     "accelerate", "accelerate-launch", "torchrun", "accelerate.commands.launch", "torch.distributed.run",
@@ -62,17 +65,18 @@ class StopSignal:
 
     def watch(self, read_end: int) -> None:
         """The thread's part: the first signal is told and timed, the second ends the process at once."""
-        heard, orphaned = 0, False
+        heard, orphaned = 0.0, 0.0  # when the first signal came, and when the launcher was found to be gone
         while (received := os.read(read_end, 1)) != b"\0":
-            number = received[0]
+            number, now = received[0], time.monotonic()
             if number not in SIGNALS:
                 continue
-            if heard and not orphaned and os.getppid() != self.parent:
-                orphaned = True  # Ctrl-C ended the launcher, too, and the system told us of it: nobody pressed twice
+            if os.getppid() != self.parent:
+                orphaned = orphaned or now
+            if heard and number == signal.SIGTERM and now - max(heard, orphaned) < ECHO:
                 continue
             if heard:
                 leave_at_once(f"{name(number)} again: stopped at once; the last checkpoint stays", number)
-            heard = number
+            heard = now
             if self.deferred and not self.ending:
                 say(f"\n{name(number)}: saving and stopping; once more stops at once")
             late = threading.Timer(PATIENCE, self.give_up, args=(number,))

@@ -29,7 +29,7 @@ class State:
     """Sum of the updates' losses since the last log, on the device; the mean over processes is the run's."""
 
     def finished(self, total: int) -> bool:
-        return not self.owes_evaluation and (self.stopped or self.step >= total)
+        return self.stopped or self.step >= total
 
     def forget_loss(self) -> None:
         self.loss, self.updates_since_log = torch.zeros_like(self.loss), 0

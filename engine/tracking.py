@@ -27,6 +27,7 @@ class Tracker:
         self.file = self.path.open("a", encoding="utf-8")
         # readers of TensorBoard files drop everything from purge_step on; a run that starts again drops all
         again = step == 0 or owes_evaluation
+        self.fresh = not any(folder.glob("events.out.tfevents.*"))
         self.writer = SummaryWriter(folder, purge_step=step if again else step + 1) if tensorboard else NoWriter()
         for line in kept if again else []:
             if line["step"] == step:
@@ -66,7 +67,10 @@ class Tracker:
         self.writer.add_figure("confusion/by_true_label", figures.confusion(counts, evaluation.labels, True), step)
 
     def text(self, name: str, content: str) -> None:
-        self.writer.add_text(name, content, 0)
+        """A text card, once in the life of a run: readers keep texts whatever purge_step says."""
+        if self.fresh:
+            self.writer.add_text(name, content, 0)
+            self.writer.flush()
 
     def flush(self) -> None:
         """Wait until all of it is on the disk."""

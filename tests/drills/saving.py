@@ -172,7 +172,7 @@ def full_disk_drill(base: Path, data: Path, expected: dict, trials: int) -> tupl
     passes, problems = 0, []
     for trial in range(trials):
         # three checkpoints take 7.4 MB, the fourth one that is being written does not fit; later other files do not
-        size = 6_000_000 + trial * 700_000
+        size = 5_000_000 + trial * 600_000
         disk = SmallDisk(base / f"disk-{trial}", size)
         if not disk.mounted:
             return 0, 0, ["no right to mount a file system here"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -66,4 +67,13 @@ def tensorboard_steps(folder: Path) -> dict[str, list[int]]:
 
 
 def differences(mine: dict, theirs: dict) -> list[str]:
-    return [key for key in theirs if mine[key] != theirs[key]]
+    """What differs, by name; of TensorBoard the tags, with the steps that are there too often or not at all."""
+    names = [key for key in theirs if mine[key] != theirs[key]]
+    if "tensorboard" in names:
+        names.remove("tensorboard")
+        for tag in sorted({*mine["tensorboard"], *theirs["tensorboard"]}):
+            counts = Counter(mine["tensorboard"].get(tag, []))
+            counts.subtract(Counter(theirs["tensorboard"].get(tag, [])))
+            if wrong := {step: count for step, count in counts.items() if count}:
+                names.append(f"tensorboard {tag} {wrong}")
+    return names

@@ -120,3 +120,14 @@ def test_twenty_overflows_in_a_row_stop_the_run(scaled, monkeypatch):
         train(run.parts, run.config, run.state)
     assert torch.equal(weights(run), before)
     assert scaler.get_scale() == 2.0 ** (60 - MOST_OVERFLOWS)
+
+
+def test_overflows_between_good_updates_are_counted_from_one_again(scaled):
+    run, _ = scaled(2.0**10)
+    guard, step = run.parts.guard, 0
+    for norms in ([math.inf] * (MOST_OVERFLOWS - 1), [1.0], [math.nan] * (MOST_OVERFLOWS - 1)):
+        for norm in norms:
+            guard.watch(torch.tensor(norm), step := step + 1)
+        assert guard.bad_update() is None
+    guard.watch(torch.tensor(math.inf), step + 1)
+    assert guard.bad_update() == step + 1
