@@ -3,8 +3,8 @@
     accelerate launch train.py --config configs/sample.yaml --train.epochs 3 --run.name first
 
 Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run
-holds the folder, 143 / 130 stopped by SIGTERM / SIGINT with a checkpoint saved. The last line printed is always the one
-message.
+holds the folder, 143 / 130 stopped by SIGTERM / SIGINT: saved, unless the last line says that nothing could be. The
+last line printed is always the one message.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 from engine.arguments import parse
 from engine.build import Run, build
 from engine.ending import Ending
-from engine.folder import finished_report
+from engine.folder import is_finished
 from engine.loop import train
 from engine.report import finish, table
 from engine.signals import StopRequested, StopSignal
@@ -60,7 +60,7 @@ def run_to_end(argv: Sequence[str], ending: Ending, stop: StopSignal, leaving: c
     ending.name, ending.when = config.run.name or config_path.stem, config.notify.when
     if config.run.name is not None and config.run.resume == "auto":
         folder = Path(config.run.dir) / config.run.name
-        if finished_report(folder).is_file():
+        if is_finished(folder):
             ending.message, ending.when = f"{folder} is finished, see its report.json; nothing was changed", ()
             return
     for notice in notices:

@@ -7,5 +7,8 @@ from pathlib import Path
 def write_text(path: Path, text: str) -> None:
     """Written beside and renamed: whoever opens `path` gets the old content or the new one."""
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8", newline="")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut leaves an empty file under the new name
     os.replace(temporary, path)

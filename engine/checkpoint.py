@@ -1,36 +1,36 @@
-"""Checkpoints: written to a temporary name, verified when read, nothing ever unpickled.
+"""Checkpoints: what is in them, which stay, and what is restored. Nothing is ever unpickled.
 
     checkpoints/step-00000040/   model.safetensors  optimizer.safetensors  state.json  manifest.json (written last)
 
-The manifest holds size and SHA-256 of every file, so a checkpoint is whole or it is not one.
+How they are written so that each is whole or is not one: engine/manifest.py.
 """
 
 import contextlib
 import dataclasses
-import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.agreement import on_main
+from engine.manifest import (
+    FORMAT,
+    CheckpointError,
+    UnreadableError,
+    is_whole,
+    read_json,
+    read_tensors,
+    remove,
+    verify,
+    write,
+)
 from engine.sharded import gathered, like, own_parameters
 from engine.state import State
 
-FORMAT = 1
 KEEP = 2  # newest checkpoints that stay, besides the best one: the newest may be the one being written
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is not whole, or could not be written."""
-
-    code = 1
 
 
 class Checkpoints:
@@ -65,7 +65,7 @@ class Checkpoints:
             try:
                 write(self.path(state.step), tensors, content)
             except (OSError, SafetensorError) as error:
-                whole, _ = self.newest()
+                whole = next((folder for folder in self.all() if is_whole(folder)), None)
                 raise CheckpointError(
                     f"{self.path(state.step)} cannot be written ({getattr(error, 'strerror', None) or error}); "
                     + (f"{whole.name} stays, and the same command continues from it" if whole else "none was there yet")
@@ -88,21 +88,36 @@ class Checkpoints:
                 remove(folder)
 
     def drop_after(self, step: int) -> None:
-        """Delete checkpoints beyond `step`: the damaged ones that a restart skipped. Else pruning would take them for
-        the newest and delete what is written now."""
+        """Take checkpoints beyond `step` away, the damaged ones that a restart skipped: else pruning would take them
+        for the newest and delete what is written now. One that may be whole is kept under another name."""
         for folder in self.all():
-            if folder > self.path(step):
-                remove(folder)
+            if folder <= self.path(step):
+                continue
+            try:
+                verify(folder)
+            except UnreadableError:
+                with contextlib.suppress(OSError):
+                    folder.replace(folder.with_name(f"unreadable-{folder.name}"))
+                continue
+            except CheckpointError:
+                pass
+            remove(folder)
 
     def newest(self) -> tuple[Path | None, list[str]]:
-        """The newest checkpoint that verifies, and what was wrong with newer ones."""
-        skipped = []
+        """The newest checkpoint that verifies, and what was wrong with newer ones.
+
+        Raises UnreadableError where none does and one of them may be whole: to start again would cost it.
+        """
+        skipped, unreadable = [], None
         for folder in self.all():
             try:
                 verify(folder)
                 return folder, skipped
             except CheckpointError as error:
                 skipped.append(str(error))
+                unreadable = error if isinstance(error, UnreadableError) else unreadable
+        if unreadable is not None:
+            raise unreadable
         return None, skipped
 
     def compare(self, folder: Path, force: bool) -> list[str]:
@@ -199,94 +214,3 @@ def load_optimizer(folder: Path, model: nn.Module, optimizer) -> None:
         if name not in parameters:
             raise CheckpointError(f"{folder}: optimizer state of an unknown parameter {name}")
         optimizer.state[parameters[name]][kind] = like(tensor, parameters[name]).to(parameters[name].device)
-
-
-def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:
-    """All files into a temporary folder, the manifest last, everything on disk, then the final name.
-
-    A whole checkpoint of the same update stays as it is: it holds the same weights, and it may be the only one.
-    """
-    if folder.exists():
-        with contextlib.suppress(CheckpointError):
-            verify(folder)
-            return
-        remove(folder)
-    temporary = folder.with_name(f".tmp-{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
-        for name, values in tensors.items():
-            save_file(values, temporary / name)
-        (temporary / "state.json").write_text(json.dumps(content, indent=1))
-        manifest = {
-            path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())
-        }
-        for name in manifest:
-            flush(temporary / name)
-        (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))
-        flush(temporary / "manifest.json")
-        flush(temporary)
-        os.replace(temporary, folder)
-        flush(folder.parent)
-    except (OSError, SafetensorError):
-        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it is what fills it
-        raise
-
-
-def remove(folder: Path) -> None:
-    """Take the name first, so that a crash half way leaves no damaged checkpoint under it."""
-    if not folder.name.startswith(".tmp-"):
-        with contextlib.suppress(OSError):
-            folder = folder.replace(folder.with_name(f".tmp-old-{folder.name}"))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def verify(folder: Path) -> None:
-    """Raises CheckpointError unless every file is there with the size and SHA-256 of the manifest."""
-    manifest = read_json(folder / "manifest.json")
-    try:
-        files = dict(manifest["files"])
-        wanted = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
-        version = manifest["format"]
-    except (KeyError, TypeError, ValueError):
-        raise CheckpointError(f"{folder}: manifest.json does not list files") from None
-    if version != FORMAT:
-        raise CheckpointError(f"{folder}: manifest.json is of format {version!r}, expected {FORMAT}")
-    if missing := {"model.safetensors", "optimizer.safetensors", "state.json"} - set(wanted):
-        raise CheckpointError(f"{folder}: manifest.json does not list {', '.join(sorted(missing))}")
-    for name, (size, digest) in wanted.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{folder}: {name} is missing")
-        if path.stat().st_size != size:
-            raise CheckpointError(f"{folder}: {name} has {path.stat().st_size} bytes, expected {size}")
-        if sha256(path) != digest:
-            raise CheckpointError(f"{folder}: {name} was changed (SHA-256 differs from the manifest)")
-
-
-def read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.parent}: {path.name} cannot be read ({type(error).__name__})") from None
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path.parent}: {path.name} cannot be read ({error})") from None
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

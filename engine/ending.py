@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 import time
@@ -10,20 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch.distributed import DistError
 
 from engine.agreement import FailedElsewhereError, exit_code
-from engine.checkpoint import CheckpointError
 from engine.deliver import OUTCOMES
 from engine.folder import FolderBusyError
 from engine.guard import NonFiniteError
+from engine.manifest import CheckpointError
 from engine.notify import notify_end
 from engine.signals import StopSignal, name
 
 if TYPE_CHECKING:
     from engine.build import Run
 
-LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Ending:
             self.message = ""
         elif isinstance(error, (NonFiniteError, FolderBusyError)) or (built and isinstance(error, CheckpointError)):
             pass
-        elif not built and isinstance(error, (ValueError, OSError)):
+        elif not built and (isinstance(error, OSError) or (isinstance(error, ValueError) and is_told(error))):
             self.code = 2
         elif is_out_of_memory(error):
             advice = memory_advice(error, self.run) if built else first_line(error)
@@ -65,7 +65,7 @@ class Ending:
             lost = f"{name(stop.number)}, and another process was gone" if stop.number else "another process is gone"
             kept = "the same command continues from the last checkpoint"
             self.message, self.shared = f"{process}{lost} ({first_line(error)}); {kept}", False
-            self.code = 128 + stop.number if stop.number else 1
+            self.code = 1
         elif isinstance(error, OSError):
             what = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
             self.message, self.shared = f"{process}{what}; the last checkpoint stays", not several
@@ -88,10 +88,18 @@ class Ending:
             )
 
 
+def is_told(error: Exception) -> bool:
+    """Whether somebody raised it to tell something; else it is a mistake in code, maybe in a user's model or loss."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return True
+    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno).strip().startswith("raise")
+
+
 def is_lost_process(error: Exception) -> bool:
-    return isinstance(error, DistError) or (
-        isinstance(error, RuntimeError) and any(word in str(error) for word in LOST)
-    )
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in LOST)
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -113,6 +121,8 @@ def memory_advice(error: Exception, run: Run) -> str:
             f"out of memory in evaluation, with {size} examples of at most {parts.evaluation.store.lengths.max()} "
             f"tokens at a time ({reason}); try --eval.batch_size {max(1, size // 2)}; the last checkpoint stays"
         )
+    if parts.loader.current is None:
+        return f"out of memory before the first update ({reason}); the last checkpoint stays"
     batches = [micro.batch for micro in parts.loader.current.micro_batches]
     largest = max(batches, key=lambda batch: len(batch) * batch.longest)
     plan = parts.loader.plan

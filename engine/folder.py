@@ -1,6 +1,8 @@
 """The folder of a run: one run at a time works in it."""
 
+import errno
 import fcntl
+import json
 from pathlib import Path
 
 
@@ -27,8 +29,10 @@ class RunFolder:
             raise ValueError(f"run.dir: cannot write to {self.path} ({error.strerror})") from None
         try:
             fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             self.handle.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):  # the disk knows no locks
+                raise ValueError(f"run.dir: cannot lock {self.path} ({error.strerror}); choose another disk") from None
             raise FolderBusyError(f"run.name: another run is working in {self.path}") from None
 
     def close(self) -> None:
@@ -40,3 +44,11 @@ class RunFolder:
 def finished_report(path: Path) -> Path:
     """The file that says that the run in this folder came to its end."""
     return path / "report.json"
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the run in this folder came to its end and its report is whole."""
+    try:
+        return isinstance(json.loads(finished_report(path).read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False

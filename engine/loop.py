@@ -32,6 +32,7 @@ def train(parts: Parts, config: Config, state: State) -> State:
     max_norm = config.train.max_grad_norm or math.inf
     if state.owes_evaluation:  # a signal broke it off; the checkpoint that it left is of this very update
         evaluate(parts, config, state)
+        parts.speed.restart()
     if state.finished(total) or stop.agreed:
         return state
     bar = tqdm(total=total, initial=state.step, desc="training", unit=" updates", disable=parts.no_bar)
@@ -89,7 +90,9 @@ def train(parts: Parts, config: Config, state: State) -> State:
             if save_now:
                 state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
                 tracker.flush()  # what a checkpoint builds on is on the disk before it
-                checkpoints.save(state, model, optimizer)
+                with stop.hold():  # a signal waits for it
+                    checkpoints.save(state, model, optimizer)
+                stop_now = stop.agree() or stop_now
             if eval_now or save_now:
                 parts.speed.restart()
             if state.finished(total) or stop_now:

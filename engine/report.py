@@ -13,7 +13,8 @@ from engine import figures
 from engine.agreement import on_main
 from engine.atomic import write_text
 from engine.build import Run
-from engine.checkpoint import load_model, read_tensors, verify
+from engine.checkpoint import load_model
+from engine.manifest import flush, read_tensors, verify
 from engine.metrics import confusion, per_class
 from engine.notify import SCORES
 from engine.speed import peak_memory
@@ -52,6 +53,8 @@ def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], enc
     tokenizer.save_pretrained(temporary)
     (temporary / "labels.json").write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
     (temporary / "encoding.json").write_text(json.dumps(encoding, indent=1, ensure_ascii=False), encoding="utf-8")
+    for path in [*temporary.iterdir(), temporary]:
+        flush(path)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)
 
@@ -93,7 +96,8 @@ def finish(run: Run, state: State) -> dict | None:
             report["classes"] = write_results(run.folder, parts.evaluation.store, probabilities, run.labels)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
 
-    on_main(accelerator, write)
+    with parts.stop.hold():
+        on_main(accelerator, write)
     return report
 
 

@@ -13,6 +13,7 @@ from engine.atomic import write_text
 from engine.checkpoint import Checkpoints
 from engine.config import Config
 from engine.folder import RunFolder, finished_report
+from engine.manifest import read_json
 from engine.state import State
 
 CODE = ("train.py", "engine/*.py", "models/*.py", "losses/*.py", "data/*.py")
@@ -67,6 +68,7 @@ def open_run(
 ) -> tuple[State, list[str]]:
     """Make or reopen the run folder, lock it, and restore the newest checkpoint that verifies."""
     on_main(accelerator, folder.open)
+    same_everywhere(accelerator, appears(folder.path), f"run.dir: not all processes see {folder.path}")
     newest, notices = checkpoints.newest()
     notices = [f"skipped a damaged checkpoint: {reason}" for reason in notices]
     if newest is not None:
@@ -74,9 +76,12 @@ def open_run(
             raise ValueError(f"run.name: {folder.path} holds a run and run.resume is never; choose another name")
         notices += checkpoints.compare(newest, force=config.run.resume == "force")
         state = checkpoints.restore(newest, model, optimizer)
+        if config.run.resume == "force":
+            judge_anew(state, read_json(newest / "state.json")["run"]["fixed"], checkpoints.facts["fixed"])
         notices.append(f"continuing {folder.path} after update {state.step}")
     else:
         state = State()
+    same_everywhere(accelerator, state.step, f"run.dir: processes find different checkpoints in {folder.path}")
     state.loss = state.loss.to(accelerator.device)
     if accelerator.is_main_process:
         checkpoints.drop_after(state.step)
@@ -84,3 +89,27 @@ def open_run(
             finished_report(folder.path).unlink(missing_ok=True)  # it spoke of the run as it was before
         write_text(folder.path / "config.yaml", config.to_yaml())
     return state, notices
+
+
+def judge_anew(state: State, before: dict, now: dict) -> None:
+    """A run that goes on with another configuration has its patience again, and with other scores no best one yet."""
+    if before != now:
+        state.stopped, state.stale = False, 0
+    if before["eval"] != now["eval"] or before["data"].get("dev") != now["data"].get("dev"):
+        state.best_score, state.best_step, state.owes_evaluation = None, None, state.step > 0
+
+
+def appears(folder: Path) -> bool:
+    """Whether a folder that another process made is seen from here; network disks take a moment."""
+    for _ in range(50):
+        if folder.is_dir():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def same_everywhere(accelerator: Accelerator, value: int, problem: str) -> None:
+    """Raises ValueError in all processes where they do not hold the same: they would train different models."""
+    values = accelerator.gather(torch.tensor([int(value)], device=accelerator.device)).tolist()
+    if len(set(values)) > 1:
+        raise ValueError(f"{problem} ({', '.join(map(str, values))}); it must lie on a disk that all machines share")

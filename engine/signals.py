@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,8 +15,8 @@ import torch.distributed as dist
 from accelerate import Accelerator
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# schedulers and launchers send SIGTERM to all they know, and the system when a launcher dies: nobody asked twice
-ECHO = 2  # seconds in which it counts once
+# schedulers and launchers send a signal to all they know, and the system when a launcher dies: nobody asked twice
+ECHO = 1  # seconds in which it counts once
 PATIENCE = 17  # seconds from a signal to the saving; schedulers and torchrun kill 30 s after it
 LAUNCHERS = {
     "accelerate", "accelerate-launch", "torchrun", "accelerate.commands.launch", "torch.distributed.run",
@@ -38,6 +39,8 @@ class StopSignal:
         self.agreed = False
         self.deferred = False
         self.ending = False
+        self.holding = False
+        self.write_end: int | None = None
         self.group: dist.ProcessGroup | None = None
         self.pending: dist.Work | None = None
         self.flag = torch.zeros((), dtype=torch.int64)
@@ -51,10 +54,11 @@ class StopSignal:
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.write_end, False)
         self.fd_before = signal.set_wakeup_fd(self.write_end, warn_on_full_buffer=False)
-        # what nohup or a shell's & ignores stays ignored
-        taken = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        # what nohup or a shell's & ignores stays ignored; None: somebody's handler in C
+        taken = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
         self.before = {number: signal.signal(number, self.note) for number in taken}
-        threading.Thread(target=self.watch, args=(self.read_end,), daemon=True).start()
+        self.watching = threading.Thread(target=self.watch, args=(self.read_end,), daemon=True)
+        self.watching.start()
         follow_launcher(self.parent)
 
     def note(self, number: int, frame) -> None:
@@ -72,21 +76,21 @@ class StopSignal:
                 continue
             if os.getppid() != self.parent:
                 orphaned = orphaned or now
-            if heard and number == signal.SIGTERM and now - max(heard, orphaned) < ECHO:
+            if heard and now - max(heard, orphaned) < ECHO:
                 continue
             if heard:
                 leave_at_once(f"{name(number)} again: stopped at once; the last checkpoint stays", number)
             heard = now
+            later(PATIENCE, self.give_up, number)
             if self.deferred and not self.ending:
                 say(f"\n{name(number)}: saving and stopping; once more stops at once")
-            late = threading.Timer(PATIENCE, self.give_up, args=(number,))
-            late.daemon = True
-            late.start()
         os.close(read_end)
 
     def give_up(self, number: int) -> None:
         """Nothing may hold a stop for long, not even a process that does not answer; a save that began may end."""
-        if self.before and not self.agreed:
+        if self.holding:
+            later(0.5, self.give_up, number)
+        elif self.before and not self.agreed:
             leave_at_once(
                 f"{name(number)}: nothing could be saved within {PATIENCE} s; the same command continues from the last "
                 "checkpoint",
@@ -107,6 +111,15 @@ class StopSignal:
         if self.number and not self.deferred:
             raise StopRequested
         self.deferred = True
+
+    @contextlib.contextmanager
+    def hold(self):
+        """Around what must not be given up half way: a save."""
+        self.holding = True
+        try:
+            yield
+        finally:
+            self.holding = False
 
     def end(self) -> None:
         """From now on there is nothing to save and nothing to break off, only last words."""
@@ -130,13 +143,15 @@ class StopSignal:
 
     def leave(self) -> None:
         """Give the signals back to whom they belonged."""
-        if self.before:
+        if self.write_end is not None:
             signal.set_wakeup_fd(self.fd_before)
             for number, handler in self.before.items():
                 signal.signal(number, handler)
             self.before = {}
             os.write(self.write_end, b"\0")
             os.close(self.write_end)
+            self.write_end = None
+            self.watching.join(timeout=5)  # a thread that wakes up while Python shuts down may abort the process
 
 
 def follow_launcher(parent: int) -> None:
@@ -160,10 +175,17 @@ def name(number: int) -> str:
 
 def say(text: str) -> None:
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        with contextlib.suppress(OSError):  # the terminal may be gone
+        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone, stderr closed
             print(text, file=sys.stderr, flush=True)
 
 
+def later(seconds: float, action: Callable, *arguments) -> None:
+    timer = threading.Timer(seconds, action, args=arguments)
+    timer.daemon = True
+    timer.start()
+
+
 def leave_at_once(text: str, number: int) -> None:
+    later(1, os._exit, 128 + number)  # stderr may be a pipe that nobody reads
     say(text)
     os._exit(128 + number)

@@ -46,7 +46,7 @@ class Boundaries:
         self.last, self.how, self.count = last, how, 0
 
     def install(self) -> None:
-        import engine.checkpoint as module
+        import engine.manifest as module
 
         module.save_file = self.around(module.save_file, lambda tensors, path: path)
         for name in ("mkdir", "replace", "fsync", "unlink", "rmdir"):
@@ -107,7 +107,7 @@ def crash_drill(base: Path, how: str) -> tuple[int, int, list[str]]:
 
 def damage_drill(base: Path, stride: int = 1) -> tuple[int, int, list[str]]:
     """Each file of the newest of two checkpoints truncated, emptied, zeroed, deleted, and each byte flipped."""
-    from engine.checkpoint import CheckpointError, verify
+    from engine.manifest import CheckpointError, verify
 
     folder = base / "damage"
     save_steps(folder, [2, 4], best=4)
@@ -207,7 +207,7 @@ def full_disk(disk: SmallDisk, data: Path, expected: dict, log: Path) -> str | N
 
 
 def whole_checkpoint(folder: Path) -> bool:
-    from engine.checkpoint import CheckpointError, verify
+    from engine.manifest import CheckpointError, verify
 
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:

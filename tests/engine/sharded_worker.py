@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.arguments import parse
 from engine.build import build
-from engine.checkpoint import model_tensors, optimizer_tensors, read_tensors
+from engine.checkpoint import model_tensors, optimizer_tensors
 from engine.guard import NonFiniteError
 from engine.loop import train
+from engine.manifest import read_tensors
 from losses import LOSSES, CrossEntropy
 
 

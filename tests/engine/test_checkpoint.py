@@ -18,8 +18,9 @@ import train as program
 from engine import resume, tracking
 from engine.arguments import parse
 from engine.build import build
-from engine.checkpoint import CheckpointError, Checkpoints, load_model, load_optimizer, read_json, verify
+from engine.checkpoint import Checkpoints, load_model, load_optimizer
 from engine.loop import train
+from engine.manifest import CheckpointError, UnreadableError, read_json, verify
 from engine.state import State
 from losses import LOSSES
 
@@ -225,6 +226,46 @@ def test_an_empty_folder_and_a_stray_file_are_no_checkpoints(small):
     assert len(reasons) == 2
 
 
+def unreadable(monkeypatch, *names: str) -> None:
+    """A disk that gives no bytes of these checkpoints' weights."""
+    from engine import manifest
+
+    sha256 = manifest.sha256
+
+    def read(path):
+        if path.parent.name in names and path.name == "model.safetensors":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return sha256(path)
+
+    monkeypatch.setattr(manifest, "sha256", read)
+
+
+def test_a_checkpoint_that_the_disk_does_not_give_is_skipped_and_kept(small, monkeypatch):
+    before, newest = small.save(2, best_step=2), small.save(4, best_step=2)
+    with monkeypatch.context() as patch:
+        unreadable(patch, newest.name)
+        taken, [reason] = small.checkpoints.newest()
+        assert taken == before
+        assert "model.safetensors cannot be read (Input/output error)" in reason
+        small.checkpoints.drop_after(2)
+    assert names(small.checkpoints.folder) == ["step-00000002", "unreadable-step-00000004"]
+    verify(small.checkpoints.folder / "unreadable-step-00000004")
+
+
+def test_a_run_does_not_start_again_where_a_checkpoint_may_be_whole(small, monkeypatch):
+    for step in (2, 4):
+        small.save(step, best_step=2)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "step-00000002", "step-00000004")
+        with pytest.raises(UnreadableError, match="cannot be read"):
+            small.checkpoints.newest()
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.manifest.FORMAT", 2)  # a later version
+        with pytest.raises(UnreadableError, match=r"format 1, this version reads 2"):
+            small.checkpoints.newest()
+    assert names(small.checkpoints.folder) == ["step-00000002", "step-00000004"]
+
+
 def test_no_checkpoint_at_all(small):
     assert small.checkpoints.newest() == (None, [])
     flip(small.save(1) / "state.json")
@@ -262,7 +303,7 @@ def test_a_save_that_breaks_off_leaves_the_checkpoints_before(small, monkeypatch
 
     before = small.save(2)
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.checkpoint.{interrupted}", killed)
+        patch.setattr(f"engine.manifest.{interrupted}", killed)
         with pytest.raises(KeyboardInterrupt):
             small.save(4)
     assert names(small.checkpoints.folder) == [".tmp-step-00000004", "step-00000002"]
@@ -407,6 +448,19 @@ def test_other_rows_are_shown_and_refused_unless_forced(options, monkeypatch, ca
     assert "data.train" in capsys.readouterr().err
     assert program.main(options(**other, run__resume="force")) == 0
     assert "continued although changed: data.train" in capsys.readouterr().out
+
+
+def test_force_gives_patience_again_and_measures_anew(options, tmp_path, capsys):
+    """A run that patience stopped goes on under force; with another metric no old score is the best."""
+    still = {"optim__lr": 1e-12, "train__epochs": 4, "eval__every": 1, "eval__patience": 2}
+    assert program.main(options(**still)) == 0
+    report = json.loads((tmp_path / "runs" / "tiny" / "report.json").read_text())
+    assert (report["updates"], report["stopped_early"]) == (3, True)
+    forced = still | {"run__resume": "force", "eval__metric": "accuracy", "eval__patience": 100, "optim__lr": 1e-3}
+    assert program.main(options(**forced)) == 0
+    report = json.loads((tmp_path / "runs" / "tiny" / "report.json").read_text())
+    assert (report["updates"], report["stopped_early"]) == (12, False)
+    assert report["step"] >= 3  # scored again by the new metric, from the restored update on
 
 
 @pytest.mark.drill("R13")

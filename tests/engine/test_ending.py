@@ -11,11 +11,12 @@ import torch
 import train as program
 from engine import tracking
 from engine.agreement import FailedElsewhereError, exit_code, on_main
-from engine.checkpoint import CheckpointError, verify
 from engine.ending import Ending
 from engine.folder import FolderBusyError
 from engine.guard import NonFiniteError
+from engine.manifest import CheckpointError, verify
 from engine.signals import StopSignal
+from losses import LOSSES, CrossEntropy
 from models.relation import RelationModel
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -136,7 +137,7 @@ def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, whe
         def starved(folder, tensors, content):
             if folder.name == "step-00000004":
                 with pytest.MonkeyPatch.context() as inner:
-                    inner.setattr(f"engine.checkpoint.{where}", fail)
+                    inner.setattr(f"engine.manifest.{where}", fail)
                     write(folder, tensors, content)
             write(folder, tensors, content)
 
@@ -179,7 +180,7 @@ def test_a_process_that_is_gone_is_told_by_those_that_miss_it():
     assert (ending.code, ending.shared) == (1, False)
     stop = StopSignal()
     stop.number = signal.SIGTERM
-    assert failed(lost, stop).code == 143
+    assert failed(lost, stop).code == 1  # nothing was saved
     assert failed(lost, stop).message.startswith("process 1: SIGTERM, and another process was gone")
 
 
@@ -192,6 +193,26 @@ def test_a_mistake_in_somebodys_code_keeps_its_traceback(options, monkeypatch, c
         program.main(options())
     assert not Ending().failed(RuntimeError("x"), StopSignal())
     assert not Ending().failed(KeyError("x"), StopSignal())
+
+
+def test_a_mistake_in_somebodys_constructor_keeps_its_traceback(options, monkeypatch):
+    """A ValueError that nobody raised on purpose is no bad input."""
+
+    class Mistaken(CrossEntropy):
+        def __init__(self, class_counts: torch.Tensor):
+            super().__init__(class_counts)
+            _, _ = [1]
+
+    monkeypatch.setitem(LOSSES, "mistaken", Mistaken)
+    with pytest.raises(ValueError, match="not enough values to unpack"):
+        program.main(options(loss__name="mistaken"))
+
+    class Choosy(CrossEntropy):
+        def __init__(self, class_counts: torch.Tensor):
+            raise ValueError("loss.name: choosy wants a GPU")
+
+    monkeypatch.setitem(LOSSES, "choosy", Choosy)
+    assert program.main(options(loss__name="choosy")) == 2
 
 
 def test_codes():
