@@ -529,6 +529,42 @@ def test_a_folder_that_cannot_be_written_is_told_before_training(options, monkey
 
 
 @pytest.mark.drill("R12")
+def test_a_disk_without_locks_is_told_and_is_no_other_run(options, monkeypatch, capsys):
+    def lockf(*args):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("engine.folder.fcntl.lockf", lockf)
+    assert program.main(options()) == 2
+    assert "run.dir: cannot lock" in (said := capsys.readouterr().err)
+    assert "another run" not in said
+
+
+@pytest.mark.drill("R12")
+def test_processes_that_see_different_folders_do_not_train_different_models():
+    class Several:
+        device = torch.device("cpu")
+
+        def gather(self, mine):
+            return torch.cat([mine, torch.tensor([0])])
+
+    resume.same_everywhere(Several(), 0, "run.dir: processes find different checkpoints in runs/a")
+    with pytest.raises(
+        ValueError, match=r"run\.dir: .* in runs/a \(6, 0\); it must lie on a disk that all machines share"
+    ):
+        resume.same_everywhere(Several(), 6, "run.dir: processes find different checkpoints in runs/a")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_a_report_that_a_power_cut_left_does_not_count(options, tmp_path, content):
+    assert program.main(options(train__max_updates=1)) == 0
+    report = tmp_path / "runs" / "tiny" / "report.json"
+    before = json.loads(report.read_text())
+    report.write_text(content)
+    assert program.main(options(train__max_updates=1)) == 0
+    assert json.loads(report.read_text())["dev"] == before["dev"]
+
+
+@pytest.mark.drill("R12")
 def test_a_disk_that_is_not_there(options, capsys):
     assert program.main(options(run__dir="/proc/no-such-disk")) == 2
     assert "run.dir: cannot write to /proc/no-such-disk" in capsys.readouterr().err
