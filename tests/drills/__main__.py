@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -64,6 +65,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=None, help="of the moments to kill (without it: the time)")
     parser.add_argument("--write", type=Path, help="a JSON file for the table")
     options = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored, and children inherit that
     logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of every purge
     seed = int(time.time()) if options.seed is None else options.seed
     begin, base = time.monotonic(), Path(tempfile.mkdtemp(prefix="plainloop-drills-"))
