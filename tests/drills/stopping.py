@@ -93,7 +93,7 @@ def second_signal(folder: Path, data: Path) -> str | None:
     time.sleep(0.5)
     for _ in range(3):
         running.kill(signal.SIGTERM)
-        time.sleep(0.6)  # several within two seconds are one
+        time.sleep(0.2)  # several within a second are one
     time.sleep(1)
     if not running.alive():
         return "ended after the first signal, in the middle of an update"
