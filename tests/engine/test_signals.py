@@ -17,10 +17,7 @@ from engine import signals, tracking
 from engine.signals import StopRequested, StopSignal
 
 ROOT = Path(__file__).parents[2]
-RUN = {
-    "model__dropout": 0.2, "train__epochs": 2, "train__save_every": 4, "eval__every": 3, "eval__batch_size": 8,
-    "track__tensorboard": "true",
-}  # fmt: skip
+RUN = {"model__dropout": 0.2, "train__epochs": 2, "train__save_every": 4, "eval__every": 3, "eval__batch_size": 8}
 
 
 def result(folder: Path) -> dict:
@@ -101,7 +98,7 @@ def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatc
     def killed(*args):
         raise KilledError
 
-    name = {"run__name": "owing"}
+    name = {"run__name": "owing", "track__tensorboard": "true"}
     folder = tmp_path / "runs" / "owing"
     with monkeypatch.context() as patch:
         SignalIn(patch, "engine.evaluate:collate", signal.SIGTERM)
