@@ -245,7 +245,8 @@ def json_bytes(part: str) -> bytes:
     return json.dumps(generate(part)[0], ensure_ascii=False, indent=1).encode()
 
 
-def vocabulary() -> list[str]:
+@cache
+def vocabulary() -> tuple[str, ...]:
     """A WordPiece vocabulary, line number = id, from train alone: specials, every character, then pieces by count.
 
     Names stay in characters, so that dev's new ones are read as train's are; the stems around them are whole. (The
@@ -271,7 +272,7 @@ def vocabulary() -> list[str]:
     kept = [piece for piece in by_count if re.fullmatch(r"(##)?\w\w+", piece)]
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{number}]" for number in range(20))]
     singles = sorted(letters)
-    return list(dict.fromkeys([*specials, *singles, *("##" + letter for letter in singles), *kept]))
+    return tuple(dict.fromkeys([*specials, *singles, *("##" + letter for letter in singles), *kept]))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -260,7 +260,6 @@ def test_processes_end_with_the_one_message(folder):
     files = {
         "overlap.json": (json_file([*LINES[:2], JSON_ROWS["overlap"][0]]), ["row 3: ", *JSON_ROWS["overlap"][1]]),
         "call.csv": (csv_file([*good[:2], CSV_ROWS["code"][0]]), ["row 3 (line 4): ", *CSV_ROWS["code"][1]]),
-        "encoding.csv": FILES["CP949 in CSV"],
     }
     for name, (content, fragments) in files.items():
         path = folder.write(name, content)

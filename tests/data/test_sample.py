@@ -78,7 +78,7 @@ def test_every_process_makes_the_same_bytes(tmp_path):
     written = {name: (tmp_path / "new" / name).read_bytes() for name in ("train.json", "dev.json", "vocab.txt")}
     for part in ("train", "dev"):
         assert hashlib.sha256(written[f"{part}.json"]).hexdigest() == SHA256[part]
-    assert written["vocab.txt"].decode().splitlines() == sample.vocabulary()
+    assert tuple(written["vocab.txt"].decode().splitlines()) == sample.vocabulary()
     assert re.fullmatch(r"wrote [\d,]+ train rows, [\d,]+ dev rows and a vocabulary of [\d,]+ to .+\n", done.stdout)
 
 
@@ -183,7 +183,7 @@ def test_particles_follow_the_last_sound(text, form, expected):
 def test_vocabulary_reads_dev_without_unknown_pieces(tmp_path):
     tokenizers = pytest.importorskip("tokenizers")
     words = sample.vocabulary()
-    assert words[:6] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]"]
+    assert words[:6] == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
     assert len(set(words)) == len(words) <= 4000
     file = tmp_path / "vocab.txt"
     file.write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
