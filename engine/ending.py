@@ -65,7 +65,6 @@ class Ending:
             lost = f"{name(stop.number)}, and another process was gone" if stop.number else "another process is gone"
             kept = "the same command continues from the last checkpoint"
             self.message, self.shared = f"{process}{lost} ({first_line(error)}); {kept}", False
-            self.code = 1
         elif isinstance(error, OSError):
             what = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
             self.message, self.shared = f"{process}{what}; the last checkpoint stays", not several
