@@ -17,16 +17,17 @@ class Batch:
     """What a model reads. Spans are token positions in the packed batch, end exclusive, -1 where absent.
 
     tokens (T,) int64; positions (T,): place inside the own example, from 0; segments (T,): 0, and 1 in a second
-    segment; offsets (B+1,): where examples start; longest: tokens of the longest example, a host integer so that
-    nobody synchronises to learn it; subject, object (B, 3, 2): whole marked span, type word, entity words;
-    roles (T,): 1 on the subject's words, 2 on the object's, else 0; types (T,): entity type there, from 1, else 0;
-    index (B,): rows of the store; extra: name -> (B,) or (T,).
+    segment; offsets (B+1,): where examples start; lengths (B,): tokens of each, always on the host, and longest, the
+    largest of them, so that nobody synchronises to learn them; subject, object (B, 3, 2): whole marked span, type word,
+    entity words; roles (T,): 1 on the subject's words, 2 on the object's, else 0; types (T,): entity type there, from
+    1, else 0; index (B,): rows of the store; extra: name -> (B,) or (T,).
     """
 
     tokens: Tensor
     positions: Tensor
     segments: Tensor
     offsets: Tensor
+    lengths: Tensor
     longest: int
     subject: Tensor
     object: Tensor
@@ -38,9 +39,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def rows(self) -> Tensor:
+        """The example of each token, (T,)."""
+        every = torch.arange(len(self.tokens), device=self.tokens.device)
+        return torch.searchsorted(self.offsets[1:], every, right=True)  # (T,)
+
     def map(self, change) -> "Batch":
-        """The batch with `change` applied to every tensor."""
-        tensors = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in ("longest", "extra")}
+        """The batch with `change` applied to every tensor that a device computes with."""
+        own = ("lengths", "longest", "extra")
+        tensors = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in own}
         return replace(self, **tensors, extra={name: change(value) for name, value in self.extra.items()})
 
     def to(self, device: torch.device) -> "Batch":
@@ -82,6 +90,7 @@ def collate(store: TokenStore, index: np.ndarray) -> tuple[Batch, Tensor]:
         positions=torch.from_numpy(positions),
         segments=torch.from_numpy((positions >= np.repeat(store.second[index], lengths)).astype(np.int64)),
         offsets=torch.from_numpy(offsets),
+        lengths=torch.from_numpy(lengths),
         longest=int(lengths.max()),
         subject=torch.from_numpy(spans[:, 0]),
         object=torch.from_numpy(spans[:, 1]),

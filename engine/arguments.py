@@ -1,13 +1,11 @@
 """YAML and command line to a configuration, through jsonargparse.
 
-The same dotted names in both; the command line wins. `loss.*` besides `loss.name` are the options of that loss's
-constructor. Every problem is one line that names the key, the value, what was expected and the nearest key; several
-problems are told at once.
+The same dotted names in both; the command line wins. The options of a loss, pooling or head are those of its
+constructor (`engine/constructors.py`). Every problem is one line that names the key, the value, what was expected and
+the nearest key; several problems are told at once.
 """
 
 import dataclasses
-import difflib
-import inspect
 import re
 import types
 import typing
@@ -19,11 +17,10 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from engine.config import Config, LossConfig, check, shown, without_effect
-from losses import LOSSES
+from engine.constructors import CHOICES, OPTIONS, choose, nearest, spread_options
 
 DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"
 SECTIONS = {f.name: f.default_factory for f in dataclasses.fields(Config)}
-NOT_LOSS_OPTIONS = {"self", "class_counts"}  # given by the build, not by the user
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
@@ -33,12 +30,13 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     """
     path, given, problems = command_line(argv)
     values = read_yaml(path)
-    loss = given.get("loss.name") or (values.get("loss") or {}).get("name") or LossConfig.name
-    if not isinstance(loss, str) or loss not in LOSSES:
-        raise ValueError(f"loss.name: got {loss!r}, expected one of {', '.join(LOSSES)}{nearest(str(loss), LOSSES)}")
-    values, notices = drop_replaced_loss(values, loss, "loss.name" in given)
+    given |= spread_options(given)
+    chosen, notices = {}, []
+    for choice in CHOICES:
+        chosen[choice.key], notice = choose(choice, values, given)
+        notices += notice
 
-    known = known_keys(loss)
+    known = known_keys(chosen)
     flat = dict(flatten(values, known))
     given = group_dict_keys(given, known, flat)
     problems += [unknown_key(key, known) for key in [*flat, *given] if not is_known(key, known)]
@@ -48,34 +46,32 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     wants_help = "--help" in argv or "-h" in argv
     if wants_help:  # reading the texts under the fields takes most of the parsing time
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
-        prog="train.py", exit_on_error=False, allow_abbrev=False, description="Train a sentence classifier."
-    )
-    parser.add_argument("--config", help=f"YAML file to start from (without it: configs/{DEFAULT.name})")
-    for name, section in SECTIONS.items():
-        if name != "loss":
-            parser.add_argument(f"--{name}", type=section, default=section())
-    parser.add_argument("--loss.name", type=Literal[tuple(LOSSES)], default=loss, help="The loss, see losses/.")
-    parser.add_class_arguments(LOSSES[loss], "loss", skip=NOT_LOSS_OPTIONS - {"self"})
-    for action in parser._actions:
-        action.required = False  # keys are parsed one at a time; `needed` below says what is missing
+    parser, own = make_parsers(chosen)
     if wants_help:
         parser.print_help()
+        print("\nOptions of the chosen loss, pooling and head:")
+        print(own.format_help().partition("\n\n")[2])
         raise SystemExit(0)
 
     merged: dict[str, Any] = {}
-    needed = [f"loss.{k}" for k, p in loss_options(loss).items() if p.default is inspect.Parameter.empty]
-    problems = [f"{key}: the loss {loss} needs it" for key in needed if key not in flat | given]
+    options = {key for choice in CHOICES for key in choice.known(chosen[choice.key])}
+    problems = [
+        f"{key}: the {choice.word} {chosen[choice.key]} needs it"
+        for choice in CHOICES
+        for key in choice.needed(chosen[choice.key])
+        if key not in flat | given
+    ]
     for key, value in (flat | given).items():
+        used = own if key in options else parser
         try:  # one key at a time, so that all problems are told at once
-            merged[key] = parse_value(parser, key, value, from_file=not isinstance(value, str) or key not in given)
+            merged[key] = parse_value(used, key, value, from_file=not isinstance(value, str) or key not in given)
             if merged[key] is None and not allows_null(known[key]):  # jsonargparse lets null through everywhere
                 raise TypeError("null")
         except (ArgumentError, TypeError, ValueError) as error:
             problems.append(f"{key}: got {shown(value)}, expected {expected(known[key], error)}")
     if problems:
         raise ValueError("\n".join(problems))
-    config = assemble(merged, loss, known)
+    config = assemble(merged, chosen)
     check(config)
     return config.resolved(), path, notices + without_effect(config, given)
 
@@ -128,42 +124,44 @@ def read_yaml(path: Path) -> dict:
     return {str(name): section or {} for name, section in content.items()}
 
 
-def drop_replaced_loss(values: dict, loss: str, chosen: bool) -> tuple[dict, list[str]]:
-    """Options that the file gives to another loss than the command line's are dropped, with a notice."""
-    section = dict(values.get("loss") or {})
-    written = section.get("name", LossConfig.name)
-    if not chosen or written == loss:
-        return values, []
-    own = loss_options(loss)
-    dropped = [key for key in section if key != "name" and key not in own]
-    kept = {key: value for key, value in section.items() if key not in dropped}
-    notice = [f"loss.{', loss.'.join(dropped)} of {written} dropped: the loss is {loss}"] if dropped else []
-    return values | {"loss": kept | {"name": loss}}, notice
+def make_parsers(chosen: dict[str, str]) -> tuple[ArgumentParser, ArgumentParser]:
+    """One for the keys of the sections, one for the options of the chosen parts."""
+    parser = ArgumentParser(
+        prog="train.py", exit_on_error=False, allow_abbrev=False, description="Train a sentence classifier."
+    )
+    parser.add_argument("--config", help=f"YAML file to start from (without it: configs/{DEFAULT.name})")
+    for name, section in SECTIONS.items():
+        if name != "loss":
+            parser.add_argument(f"--{name}", type=section, default=section())
+    losses = Literal[tuple(CHOICES[0].registry)]
+    parser.add_argument("--loss.name", type=losses, default=chosen["loss.name"], help="The loss, see losses/.")
+    own = ArgumentParser(prog="", exit_on_error=False, allow_abbrev=False, add_help=False)
+    for choice in CHOICES:
+        choice.add_to(own, chosen[choice.key])
+    for action in [*parser._actions, *own._actions]:
+        action.required = False  # keys are parsed one at a time; what is missing is told with the other problems
+    return parser, own
 
 
-def loss_options(name: str) -> dict[str, inspect.Parameter]:
-    parameters = inspect.signature(LOSSES[name].__init__).parameters
-    return {key: parameter for key, parameter in parameters.items() if key not in NOT_LOSS_OPTIONS}
-
-
-def known_keys(loss: str) -> dict[str, Any]:
+def known_keys(chosen: dict[str, str]) -> dict[str, Any]:
     """Dotted key -> type."""
     known: dict[str, Any] = {}
 
     def add(prefix: str, section: type) -> None:
         hints = typing.get_type_hints(section)
         for key in dataclasses.fields(section):
+            dotted = f"{prefix}.{key.name}"
             if dataclasses.is_dataclass(hints[key.name]):
-                add(f"{prefix}.{key.name}", hints[key.name])
-            else:
-                known[f"{prefix}.{key.name}"] = hints[key.name]
+                add(dotted, hints[key.name])
+            elif dotted not in OPTIONS:
+                known[dotted] = hints[key.name]
 
     for name, section in SECTIONS.items():
         if name != "loss":
             add(name, section)
-    known["loss.name"] = Literal[tuple(LOSSES)]
-    hints = typing.get_type_hints(LOSSES[loss].__init__)
-    known |= {f"loss.{key}": hints.get(key, Any) for key in loss_options(loss)}
+    known["loss.name"] = Literal[tuple(CHOICES[0].registry)]
+    for choice in CHOICES:
+        known |= choice.known(chosen[choice.key])
     return known
 
 
@@ -172,6 +170,8 @@ def flatten(values: dict, known: dict[str, Any], prefix: str = "") -> list[tuple
     flat = []
     for key, value in values.items():
         dotted = f"{prefix}{key}"
+        if value is None and dotted in OPTIONS:  # a section whose lines are all commented out
+            continue
         if isinstance(value, dict) and dotted not in known:
             flat += flatten(value, known, f"{dotted}.")
         else:
@@ -213,11 +213,6 @@ def unknown_key(key: str, known: dict[str, Any]) -> str:
     return f"{key}: unknown key{hint}"
 
 
-def nearest(word: str, choices) -> str:
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def parse_value(parser: ArgumentParser, key: str, value: Any, from_file: bool) -> Any:
     """`value` checked and converted by jsonargparse."""
     if from_file:
@@ -253,9 +248,14 @@ def expected(hint: Any, error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error))[:200]
 
 
-def assemble(flat: dict[str, Any], loss: str, known: dict[str, Any]) -> Config:
+def assemble(flat: dict[str, Any], chosen: dict[str, str]) -> Config:
     """Checked dotted values over the defaults."""
     nested: dict[str, dict] = {name: {} for name in SECTIONS}
+    for choice in CHOICES:
+        below = choice.prefix.partition(".")[2]
+        target = nested["loss"] if not below else nested["model"].setdefault(below, {})
+        # model.dropout speaks for a part's own share unless that is given
+        target |= {key: value for key, value in choice.defaults(chosen[choice.key]).items() if key != "dropout"}
     for key, value in flat.items():
         section, _, rest = key.partition(".")
         name, _, inner = rest.partition(".")
@@ -263,9 +263,7 @@ def assemble(flat: dict[str, Any], loss: str, known: dict[str, Any]) -> Config:
             nested[section][name] = value
         else:
             nested[section].setdefault(name, {})[inner] = value
-    options = nested.pop("loss")
-    options.pop("name", None)
-    defaults = {k: p.default for k, p in loss_options(loss).items() if p.default is not inspect.Parameter.empty}
+    loss = LossConfig(chosen["loss.name"], {key: value for key, value in nested.pop("loss").items() if key != "name"})
     sections = {}
     for name, values in nested.items():
         section = SECTIONS[name]
@@ -273,4 +271,4 @@ def assemble(flat: dict[str, Any], loss: str, known: dict[str, Any]) -> Config:
             if dataclasses.is_dataclass(hint):
                 values[key] = hint(**values.get(key, {}))
         sections[name] = section(**values)
-    return Config(loss=LossConfig(loss, defaults | options), **sections)
+    return Config(loss=loss, **sections)

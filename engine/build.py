@@ -1,6 +1,8 @@
 """From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
 
+import inspect
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from data.packed import TokenStore, prepare
 from data.source import open_source
 from engine.arguments import nearest
 from engine.checkpoint import Checkpoints
-from engine.config import Config
+from engine.config import Config, ModelConfig
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
@@ -39,6 +41,7 @@ from losses import LOSSES
 from models import MODELS
 from models.backbone import pretrained_backbone, pretrained_config, scratch_config, set_dropout
 from models.heads import HEADS
+from models.layers import freeze, start_anew
 from models.pooling import POOLINGS
 from models.tokens import add_tokens, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
@@ -165,15 +168,14 @@ def read_data(config: Config, quiet: bool) -> Data:
 
 
 def check_names(config: Config) -> None:
-    """Raises ValueError for a format, model, pooling or head that nobody registered."""
+    """Raises ValueError for a format or model that nobody registered, and for parts that do not go together."""
     for key, name, registry in (
         ("data.format", config.data.format, {"auto": None} | FORMATS),
         ("model.name", config.model.name, MODELS),
-        ("model.pooling", config.model.pooling, POOLINGS),
-        ("model.head", config.model.head, HEADS),
     ):
         if name not in registry:
             raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
+    check_parts(config.model, config.data.marker)
 
 
 def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
@@ -257,8 +259,12 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
         model_class.config_class(
             backbone=nested,
             pooling=settings.pooling,
+            pooling_options=with_dropout(POOLINGS[settings.pooling], settings.pooling_options, settings.dropout),
+            with_cls=settings.with_cls,
             head=settings.head,
-            head_dropout=0.1 if settings.dropout is None else settings.dropout,
+            head_options=with_dropout(HEADS[settings.head], settings.head_options, settings.dropout),
+            entity_embeddings=settings.entity_embeddings,
+            entity_types=len(config.data.types),
             classes=classes,
         )
     )
@@ -268,9 +274,19 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
             "are not initialised and from_pretrained fails"
         )
     if settings.backbone is not None:
-        model.backbone = pretrained_backbone(settings.backbone, nested)
-    fit_embedding(model.backbone, tokenizer)
+        pretrained = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
+        if settings.reinit:
+            start_anew(pretrained, model.backbone, settings.reinit)
+        model.put_backbone(pretrained)
+    new_rows = fit_embedding(model.backbone, tokenizer)
     model.config.backbone = model.backbone.config
+    freeze(model.backbone, settings.freeze)
+    if new_rows and settings.freeze != "none":
+        warnings.warn(
+            f"model.freeze: the rows of {new_rows} added tokens are frozen as they start; the markers entity_punct and "
+            "typed_punct need no new tokens",
+            stacklevel=2,
+        )
     if settings.gradient_checkpointing:
         # its name from transformers 5.23 on, the older name before
         enable = getattr(
@@ -278,6 +294,29 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
         )
         enable({"use_reentrant": False})
     return model
+
+
+def with_dropout(part: type, options: dict, share: float | None) -> dict:
+    """The options of a pooling or head, with model.dropout as its own where it has one and none was given."""
+    takes = "dropout" in inspect.signature(part.__init__).parameters
+    return {"dropout": share} | options if takes and share is not None else dict(options)
+
+
+def check_parts(settings: ModelConfig, marker: str) -> None:
+    """Raises ValueError for a pooling, a head and a marker that make no sense together."""
+    head, pooling = HEADS[settings.head], POOLINGS[settings.pooling]
+    if head.reads_sentence and settings.pooling != "cls":
+        raise ValueError(
+            f"model.pooling: the head {settings.head} reads the states of the whole sentence itself, so that nothing "
+            f"would read {settings.pooling}; expected cls"
+        )
+    if head.reads_sentence and settings.with_cls is not None:
+        raise ValueError(f"model.with_cls: the head {settings.head} reads the whole sentence itself; leave it null")
+    if pooling.needs_type_words and marker != "typed_punct":
+        raise ValueError(
+            f"model.pooling: {settings.pooling} reads the type words, which only data.marker typed_punct writes; "
+            f"got data.marker {marker}"
+        )
 
 
 def default_cache() -> Path:

@@ -72,10 +72,22 @@ class ModelConfig:
     """A folder or hub name, or `sample`. null = the backbone's own."""
     pooling: str = "entity_start"
     """Which states stand for the sentence, see models/pooling.py."""
+    pooling_options: dict[str, Any] = field(default_factory=dict)
+    """Options of that pooling's constructor, e.g. {layers: 4} of last_layers."""
+    with_cls: bool | None = None
+    """Put the state of [CLS] in front of what is pooled. null = as the pooling does by itself: entity_* do."""
     head: str = "mlp"
-    """What makes logits of them, see models/heads.py."""
+    """What makes logits of them, see models/heads.py. bilstm, bigru and cnn read the whole sentence: pooling cls."""
+    head_options: dict[str, Any] = field(default_factory=dict)
+    """Options of that head's constructor, e.g. {layers: 2} of bilstm."""
+    entity_embeddings: list[Literal["role", "type"]] = field(default_factory=list)
+    """Added to the word embeddings, zero at first: role (none, subject, object), type (of data.types), both or none."""
+    freeze: Literal["none", "embeddings", "all"] | int = "none"
+    """Weights of the backbone that do not learn: embeddings; a number = them and so many first layers; all."""
+    reinit: int = 0
+    """So many top layers of the backbone start anew (Zhang et al. 2021, arXiv 2006.05987)."""
     dropout: float | None = None
-    """Every dropout of backbone and head; 0 switches all off. null = the backbone's own, 0.1 in the head."""
+    """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
     attention: Literal["auto", "padded"] = "auto"
     """How sentences of a batch are kept apart: padded inside the backbone (auto does the same today)."""
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +110,8 @@ class OptimConfig:
     """Highest learning rate (AdamW). null = 2e-5 for a pretrained backbone, 1e-3 for one from nothing."""
     head_lr: float | None = None
     """That of everything outside the backbone. null = optim.lr."""
+    entity_lr: float | None = None
+    """That of model.entity_embeddings. null = optim.head_lr."""
     layer_decay: float = 1.0
     """Each layer below the top learns at this multiple of the one above; 1 = all alike."""
     weight_decay: float = 0.01
@@ -183,6 +197,7 @@ def without_effect(config: Config, given) -> list[str]:
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
+        "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
         "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
     }
     return [
@@ -224,6 +239,9 @@ def check(config: Config) -> None:
     require(config.run.seed >= 0, "run.seed", "0 or more")
     require(config.optim.lr is None or config.optim.lr > 0, "optim.lr", "a number above 0, or null")
     require(config.optim.head_lr is None or config.optim.head_lr > 0, "optim.head_lr", "a number above 0, or null")
+    require(
+        config.optim.entity_lr is None or config.optim.entity_lr > 0, "optim.entity_lr", "a number above 0, or null"
+    )
     require(0 < config.optim.layer_decay <= 1, "optim.layer_decay", "a number above 0, up to 1")
     require(config.optim.weight_decay >= 0, "optim.weight_decay", "0 or more")
     require(0 <= config.optim.warmup <= 1, "optim.warmup", "a share of the updates, 0 to 1")
@@ -243,7 +261,35 @@ def check(config: Config) -> None:
     )
     if config.model.backbone is None and config.model.tokenizer is None:
         problems.append("model.tokenizer: a backbone from nothing (model.backbone null) needs one: a folder, or sample")
+    problems += check_model(config.model)
     if config.model.backbone is None and config.model.overrides:
         problems.append("model.overrides: has no effect without model.backbone; sizes are under model.scratch")
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def check_model(model: ModelConfig) -> list[str]:
+    """What is wrong between the options of the model."""
+    problems = []
+    for part in ("pooling_options", "head_options"):
+        share = getattr(model, part).get("dropout")
+        if share is not None and not 0 <= share < 1:
+            problems.append(f"model.{part}.dropout: got {share}, expected 0 up to below 1")
+        if None not in (share, model.dropout) and share != model.dropout:
+            problems.append(
+                f"model.{part}.dropout: got {share}, but model.dropout, which is for all, is {model.dropout}"
+            )
+    if isinstance(model.freeze, int) and (isinstance(model.freeze, bool) or model.freeze < 1):
+        problems.append(f"model.freeze: got {model.freeze}, expected none, embeddings, all or a number of layers")
+    if model.reinit < 0:
+        problems.append(f"model.reinit: got {model.reinit}, expected 0 or more layers")
+    if len(set(model.entity_embeddings)) < len(model.entity_embeddings):
+        problems.append(f"model.entity_embeddings: got {model.entity_embeddings}, expected each kind once")
+    if model.freeze == "all" and model.reinit:
+        problems.append("model.reinit: new layers would never learn under model.freeze all")
+    if model.backbone is None:
+        unused = {"model.freeze": model.freeze != "none", "model.reinit": model.reinit > 0}
+        problems += [
+            f"{key}: a backbone from nothing (model.backbone null) has nothing to keep" for key in unused if unused[key]
+        ]
+    return problems

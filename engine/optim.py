@@ -7,6 +7,8 @@ from torch import nn
 
 from engine.config import OptimConfig
 
+BACKBONE = ("backbone.", "pool.pooler.", "pool.pool.pooler.")  # the latter two: a pooler that a pooling took over
+
 
 def lr_factor(update: int, total: int, warmup: float) -> float:
     """The learning rate of update 0 .. total-1 as a share of the highest: up on a line, then down on a line to 0.
@@ -23,15 +25,18 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
     """Groups with `name`, `params`, `peak_lr` and `weight_decay`; every trainable parameter is in exactly one.
 
     Biases and norms (one dimension) are not decayed. Inside `model.backbone` the layer k of K learns at
-    lr * layer_decay ** (K - 1 - k) and the embeddings one step below layer 0; everything else at head_lr.
+    lr * layer_decay ** (K - 1 - k) and the embeddings one step below layer 0; its pooler, which a pooling may have
+    taken over, with the top layer; `model.embeddings` (roles and types) at entity_lr, everything else at head_lr.
     """
-    backbone = [name for name, _ in model.named_parameters() if name.startswith("backbone.")]
+    backbone = [name for name, _ in model.named_parameters() if name.startswith(BACKBONE)]
     top = max((layer_number(name, default=-1) for name in backbone), default=-1)
     groups: dict[tuple, dict] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if not name.startswith("backbone."):
+        if name.startswith("embeddings."):
+            where, peak = "entity embeddings", config.entity_lr or config.head_lr or config.lr
+        elif not name.startswith(BACKBONE):
             where, peak = "head", config.head_lr or config.lr
         elif config.layer_decay == 1:
             where, peak = "backbone", config.lr
@@ -49,6 +54,25 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
         )
         group["params"].append(parameter)
     return list(groups.values())
+
+
+def describe_groups(model: nn.Module, config: OptimConfig) -> str:
+    """A table of the groups: name, tensors, parameters, highest learning rate, weight decay; what is frozen last."""
+    rows = [("learning", "tensors", "parameters", "peak lr", "weight decay")]
+    for group in parameter_groups(model, config):
+        count = sum(parameter.numel() for parameter in group["params"])
+        decay = f"{group['weight_decay']:g}"
+        rows.append((group["name"], str(len(group["params"])), f"{count:,}", f"{group['peak_lr']:.3g}", decay))
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    if frozen:
+        rows.append(("frozen", str(len(frozen)), f"{sum(p.numel() for p in frozen):,}", "-", "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
 
 
 def layer_number(name: str, default: int) -> int:

@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 from data.packed import TokenStore
 from engine.config import Config
 from engine.loader import Loader
+from engine.optim import describe_groups
 
 
 def describe(
@@ -42,5 +43,7 @@ def describe(
         f"{'parameters':<12} {parameters:,}",
         f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}{sharded}, {threads} threads each",
         f"{'precision':<12} {precision}",
+        "",
+        describe_groups(model, config.optim),
     ]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -35,15 +35,20 @@ ARCHITECTURE = (
 CAUSAL, MASKED = AutoModelForCausalLM._model_mapping, AutoModelForMaskedLM._model_mapping
 
 
-def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
-    """The last hidden states of a packed batch, (T, H). Pads inside and takes the padding out again."""
-    rows = torch.searchsorted(
-        batch.offsets[1:], torch.arange(len(batch.tokens), device=batch.tokens.device), right=True
-    )
+def hidden_states(backbone: PreTrainedModel, batch: Batch, added: Tensor | None = None, layers: int = 1) -> Tensor:
+    """The last hidden states of a packed batch, (T, H); of the last `layers` > 1 layers, (layers, T, H), top last.
+
+    Pads inside and takes the padding out again. `added` (T, E) is added to the embeddings of the tokens.
+    """
+    rows = batch.rows  # (T,)
     shape = (len(batch), batch.longest)
     pad = backbone.config.pad_token_id or 0
     tokens = batch.tokens.new_full(shape, pad).index_put((rows, batch.positions), batch.tokens)  # (B, L)
     inputs = {"input_ids": tokens}
+    if added is not None:
+        added = added.new_zeros(*shape, added.shape[1]).index_put((rows, batch.positions), added)  # (B, L, E)
+        # what enters here meets positions and segments, then the norm, in every backbone of transformers
+        inputs = {"inputs_embeds": backbone.get_input_embeddings()(tokens) + added}
     if len(batch.tokens) < shape[0] * shape[1]:  # known on the host; without padding there is nothing to mask
         ones = torch.ones_like(rows)
         inputs["attention_mask"] = batch.tokens.new_zeros(shape).index_put((rows, batch.positions), ones)  # (B, L)
@@ -52,20 +57,35 @@ def hidden_states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
         # klue/roberta's tokenizer says 1 for a second segment, but the model has one row only
         segments = torch.zeros_like(tokens).index_put((rows, batch.positions), batch.segments.clamp(max=kinds - 1))
         inputs["token_type_ids"] = segments  # (B, L)
-    hidden = backbone(**inputs).last_hidden_state  # (B, L, H)
-    return hidden[rows, batch.positions]  # (T, H)
+    if layers == 1:
+        return backbone(**inputs).last_hidden_state[rows, batch.positions]  # (B, L, H) -> (T, H)
+    states = backbone(**inputs, output_hidden_states=True).hidden_states[-layers:]
+    return torch.stack([state[rows, batch.positions] for state in states])  # (layers, T, H)
 
 
-def empty_backbone(config: PreTrainedConfig) -> PreTrainedModel:
-    """A backbone with new weights, without the pooler that nothing here reads (DDP would miss its gradient)."""
-    return AutoModel.from_config(config, **without_pooler(config))
+def empty_backbone(config: PreTrainedConfig, pooler: bool = False) -> PreTrainedModel:
+    """A backbone with new weights; without the pooler where nothing reads it (DDP would miss its gradient)."""
+    return AutoModel.from_config(config, **pooler_choice(config, pooler))
 
 
-def without_pooler(config: PreTrainedConfig) -> dict:
+def pooler_choice(config: PreTrainedConfig, pooler: bool) -> dict:
+    """The keyword that makes a backbone with or without pooler, for those that know it."""
     # a mapping of transformers from configurations to classes; AutoModel itself takes any keyword
     model_class = AutoModel._model_mapping[type(config)]
     parameters = inspect.signature(model_class.__init__).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
+    return {"add_pooling_layer": pooler} if "add_pooling_layer" in parameters else {}
+
+
+def take_pooler(backbone: PreTrainedModel) -> nn.Module:
+    """The backbone's pooler, which it then has no more: `models/pooling.py` chooses what goes in, padded or packed."""
+    pooler = getattr(backbone, "pooler", None)
+    if pooler is None:
+        raise ValueError(
+            f"model.pooling: pooler is the backbone's own, but {backbone.config.model_type} has none; "
+            "cls with the head mlp is the nearest"
+        )
+    backbone.pooler = None
+    return pooler
 
 
 def scratch_config(
@@ -124,7 +144,7 @@ def longest_input(config: PreTrainedConfig) -> int:
     return positions - (config.pad_token_id or 0) - 1 if reserved else positions
 
 
-def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+def pretrained_backbone(name: str, config: PreTrainedConfig, pooler: bool = False) -> PreTrainedModel:
     """The weights of `name` in float32, whatever the checkpoint's type; what is missing in it is named."""
     folder = Path(name)
     if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
@@ -140,7 +160,7 @@ def pretrained_backbone(name: str, config: PreTrainedConfig) -> PreTrainedModel:
                 dtype=torch.float32,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **without_pooler(config),
+                **pooler_choice(config, pooler),
                 **options,
             ),
         )

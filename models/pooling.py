@@ -1,48 +1,265 @@
 """Which hidden states stand for the sentence. All read packed tokens, so padding cannot leak in.
 
-Legend: B examples, T tokens of all of them, H hidden size.
+A pooling is made with the hidden size and its own options (`model.pooling_options`); `features` is the width of what it
+returns. It says of itself `needs_entities`, `needs_type_words` (reads them), `has_cls` ([CLS] is part of it already),
+`with_cls` (whether [CLS] is put in front unless `model.with_cls` says otherwise) and `takes_pooler` (the backbone's).
+`layers` above 1 asks for the states of so many last layers. Adding one = a class and a line in POOLINGS.
+
+Legend: B examples, T tokens of all of them, H hidden size, K layers.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from data.batch import Batch
+from models.segments import largest, mean, softmax, span_mean, total
+
+WHOLE, TYPE_WORD, WORDS = 0, 1, 2  # the parts of a span, see data/batch.py
 
 
-class ClsPooling(nn.Module):
-    """The state of the first token, [CLS]."""
+class Pooling(nn.Module):
+    """What most of them are: of the top layer, reading no entities. `forward(hidden, batch)` -> (B, features)."""
 
     needs_entities = False
+    needs_type_words = False
+    has_cls = False
+    with_cls = False
+    takes_pooler = False
+    layers = 1
 
-    def __init__(self, hidden_size: int):
+    def __init__(self, hidden_size: int, states: int = 1):
         super().__init__()
-        self.features = hidden_size
+        self.features = states * hidden_size
+
+
+class ClsPooling(Pooling):
+    """The state of the first token, [CLS]."""
+
+    has_cls = True
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, H)."""
         return hidden[batch.offsets[:-1]]  # (B, H)
 
 
-class EntityStartPooling(nn.Module):
-    """[CLS] and the first token of both marked spans: the opening markers, or the entities where none are used.
+class PoolerPooling(Pooling):
+    """[CLS] through the backbone's own pooler, a dense layer and tanh pretrained with it (Devlin et al. 2019)."""
 
-    Baldini Soares et al. 2019, Matching the Blanks, arXiv 1906.03158 ("entity start"), with [CLS] in front.
+    takes_pooler = True
+
+    def take(self, pooler: nn.Module) -> None:
+        """The module from `models/backbone.py`; the backbone has it no more."""
+        self.pooler = pooler
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, H)."""
+        return self.pooler(hidden[batch.offsets[:-1]][:, None])  # (B, 1, H) -> (B, H)
+
+
+class MeanPooling(Pooling):
+    """The mean of all tokens' states (Reimers and Gurevych 2019, arXiv 1908.10084)."""
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, H)."""
+        return mean(hidden, batch.offsets, batch.rows)  # (B, H)
+
+
+class MaxPooling(Pooling):
+    """The largest value over all tokens, for each unit."""
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, H)."""
+        return largest(hidden, batch.rows, len(batch))  # (B, H)
+
+
+class ClsMeanPooling(Pooling):
+    """[CLS] beside the mean of all tokens."""
+
+    has_cls = True
+
+    def __init__(self, hidden_size: int):
+        super().__init__(hidden_size, states=2)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, 2H)."""
+        whole = mean(hidden, batch.offsets, batch.rows)  # (B, H)
+        return torch.cat([hidden[batch.offsets[:-1]], whole], dim=1)  # (B, 2H)
+
+
+class AttentionPooling(Pooling):
+    """A mean of all tokens with learned shares: softmax of v . tanh(W h + b) (Yang et al. 2016, equations 5-7)."""
+
+    def __init__(self, hidden_size: int):
+        super().__init__(hidden_size)
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.score = nn.Linear(hidden_size, 1, bias=False)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, H)."""
+        scores = self.score(torch.tanh(self.dense(hidden)))[:, 0]  # (T,)
+        shares = softmax(scores, batch.rows, len(batch))  # (T,)
+        return total(shares[:, None] * hidden, batch.rows, len(batch))  # (B, H)
+
+
+class EntityStartPooling(Pooling):
+    """The first token of both marked spans: the opening markers, or the entities where none are used.
+
+    Baldini Soares et al. 2019, Matching the Blanks, arXiv 1906.03158 ("entity start"); [CLS] in front by default.
     """
 
     needs_entities = True
+    with_cls = True
 
     def __init__(self, hidden_size: int):
-        super().__init__()
-        self.features = 3 * hidden_size
+        super().__init__(hidden_size, states=2)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, 2H)."""
+        return torch.cat([hidden[batch.subject[:, WHOLE, 0]], hidden[batch.object[:, WHOLE, 0]]], dim=1)  # (B, 2H)
+
+
+class EntityStartEndPooling(Pooling):
+    """The first and the last token of both marked spans: opening and closing markers. [CLS] in front by default."""
+
+    needs_entities = True
+    with_cls = True
+
+    def __init__(self, hidden_size: int):
+        super().__init__(hidden_size, states=4)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, 4H)."""
+        spans = batch.subject[:, WHOLE], batch.object[:, WHOLE]  # (B, 2) each, end exclusive
+        places = [place for span in spans for place in (span[:, 0], span[:, 1] - 1)]
+        return torch.cat([hidden[place] for place in places], dim=1)  # (B, 4H)
+
+
+class EntityMeanPooling(Pooling):
+    """R-BERT: [CLS] and the mean of each entity's words, each through tanh, dropout and a dense layer of its own.
+
+    Wu and He 2019, arXiv 1905.08284, equations 1-3. There the two entities share one layer: `shared` true.
+    """
+
+    needs_entities = True
+    has_cls = True
+
+    def __init__(self, hidden_size: int, shared: bool = False, dropout: float = 0.1):
+        super().__init__(hidden_size, states=3)
+        self.dropout = nn.Dropout(dropout)
+        self.cls = nn.Linear(hidden_size, hidden_size)
+        self.entities = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(1 if shared else 2))
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 3H)."""
-        places = torch.stack([batch.offsets[:-1], batch.subject[:, 0, 0], batch.object[:, 0, 0]], dim=1)  # (B, 3)
-        # a new tensor: FSDP2 hooks into what a model returns, and loses its hook where a loss changes a view in place
-        return torch.cat(hidden[places].unbind(1), dim=1)  # (B, 3H)
+        rows = batch.rows
+        states = [
+            hidden[batch.offsets[:-1]],
+            span_mean(hidden, batch.subject[:, WORDS], rows),
+            span_mean(hidden, batch.object[:, WORDS], rows),
+        ]
+        layers = [self.cls, self.entities[0], self.entities[-1]]
+        passed = [layer(self.dropout(torch.tanh(state))) for layer, state in zip(layers, states, strict=True)]
+        return torch.cat(passed, dim=1)  # (B, 3H)
+
+
+class EntityTypeMeanPooling(Pooling):
+    """The means of each entity's words and of its type word, which the marker typed_punct writes into the text.
+
+    [CLS] in front by default.
+    """
+
+    needs_entities = True
+    needs_type_words = True
+    with_cls = True
+
+    def __init__(self, hidden_size: int):
+        super().__init__(hidden_size, states=4)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, 4H): subject, its type, object, its type."""
+        rows = batch.rows
+        spans = [span[:, part] for span in (batch.subject, batch.object) for part in (WORDS, TYPE_WORD)]
+        return torch.cat([span_mean(hidden, span, rows) for span in spans], dim=1)  # (B, 4H)
+
+
+class LastLayersPooling(Pooling):
+    """The last `layers` layers mixed into one, then pooled as `over` says.
+
+    mix mean: all alike (Devlin et al. 2019, table 7); learned: softmax shares and a scale (Peters et al. 2018, arXiv
+    1802.05365, equation 1), which start as the mean.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        layers: int = 4,
+        mix: Literal["mean", "learned"] = "mean",
+        over: Literal["cls", "mean", "max", "cls_mean", "attention", "entity_start", "entity_start_end"] = "cls",
+    ):
+        super().__init__(hidden_size)
+        if layers < 2:
+            raise ValueError(f"model.pooling_options.layers: got {layers}, expected 2 or more")
+        self.layers = layers
+        self.over = POOLINGS[over](hidden_size)
+        self.features = self.over.features
+        self.needs_entities, self.has_cls, self.with_cls = (
+            self.over.needs_entities,
+            self.over.has_cls,
+            self.over.with_cls,
+        )
+        self.shares = nn.Parameter(torch.zeros(layers)) if mix == "learned" else None
+        self.scale = nn.Parameter(torch.ones(())) if mix == "learned" else None
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (K, T, H), top layer last -> (B, features)."""
+        if self.shares is None:
+            mixed = hidden.mean(dim=0)  # (T, H)
+        else:
+            mixed = self.scale * torch.einsum("k,kth->th", self.shares.softmax(dim=0), hidden)
+        return self.over(mixed, batch)
+
+
+class WithCls(Pooling):
+    """The state of [CLS] in front of what another pooling returns."""
+
+    has_cls = True
+
+    def __init__(self, pool: Pooling, hidden_size: int):
+        super().__init__(hidden_size)
+        self.pool = pool
+        self.features = hidden_size + pool.features
+        self.needs_entities, self.needs_type_words = pool.needs_entities, pool.needs_type_words
+        self.takes_pooler, self.layers = pool.takes_pooler, pool.layers
+
+    def take(self, pooler: nn.Module) -> None:
+        self.pool.take(pooler)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) or (K, T, H) -> (B, H + features)."""
+        top = hidden[-1] if self.layers > 1 else hidden  # (T, H)
+        return torch.cat([top[batch.offsets[:-1]], self.pool(hidden, batch)], dim=1)
 
 
 POOLINGS = {
     "cls": ClsPooling,
+    "pooler": PoolerPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "cls_mean": ClsMeanPooling,
+    "attention": AttentionPooling,
+    "last_layers": LastLayersPooling,
     "entity_start": EntityStartPooling,
+    "entity_start_end": EntityStartEndPooling,
+    "entity_mean": EntityMeanPooling,
+    "entity_type_mean": EntityTypeMeanPooling,
 }
+
+
+def make_pooling(name: str, hidden_size: int, with_cls: bool | None, options: dict) -> Pooling:
+    """The pooling called `name`, with [CLS] in front where `with_cls` (None: where it does so by itself) says so."""
+    pool = POOLINGS[name](hidden_size, **options)
+    if pool.has_cls and with_cls is not None:
+        raise ValueError(f"model.with_cls: {name} reads [CLS] in a way of its own; leave it null")
+    return WithCls(pool, hidden_size) if (pool.with_cls if with_cls is None else with_cls) else pool

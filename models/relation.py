@@ -3,16 +3,17 @@
 Legend: B examples, T tokens of all of them, H hidden size, F features, C classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from data.batch import Batch
-from models.backbone import empty_backbone, hidden_states
+from models.backbone import empty_backbone, hidden_states, take_pooler
+from models.embeddings import EntityEmbeddings, embedding_width
 from models.heads import HEADS
-from models.pooling import POOLINGS
+from models.pooling import make_pooling
 
 
 @dataclass
@@ -31,8 +32,12 @@ class RelationConfig(PreTrainedConfig):
 
     backbone: dict | PreTrainedConfig | None = None
     pooling: str = "entity_start"
+    pooling_options: dict = field(default_factory=dict)
+    with_cls: bool | None = None
     head: str = "mlp"
-    head_dropout: float = 0.1
+    head_options: dict = field(default_factory=dict)
+    entity_embeddings: list = field(default_factory=list)
+    entity_types: int = 0
     classes: int = 2
 
     def __post_init__(self, **kwargs):
@@ -55,13 +60,24 @@ class RelationModel(PreTrainedModel):
     def __init__(self, config: RelationConfig):
         super().__init__(config)
         hidden_size = config.backbone.hidden_size
-        self.backbone = empty_backbone(config.backbone)
-        self.pool = POOLINGS[config.pooling](hidden_size)
-        self.head = HEADS[config.head](self.pool.features, hidden_size, config.classes, config.head_dropout)
+        self.pool = make_pooling(config.pooling, hidden_size, config.with_cls, config.pooling_options)
+        self.head = HEADS[config.head](self.pool.features, hidden_size, config.classes, **config.head_options)
+        self.embeddings = None
+        self.put_backbone(empty_backbone(config.backbone, pooler=self.pool.takes_pooler))
+        if config.entity_embeddings:
+            width = embedding_width(self.backbone)
+            self.embeddings = EntityEmbeddings(config.entity_embeddings, config.entity_types, width)
         self.post_init()  # transformers: initialises the weights and makes from_pretrained work
 
+    def put_backbone(self, backbone: PreTrainedModel) -> None:
+        """Use this backbone, whose pooler becomes the pooling's where that reads it."""
+        if self.pool.takes_pooler:
+            self.pool.take(take_pooler(backbone))
+        self.backbone = backbone
+
     def forward(self, batch: Batch) -> Output:
-        hidden = hidden_states(self.backbone, batch)  # (T, H)
-        features = self.pool(hidden, batch)  # (B, F)
+        added = None if self.embeddings is None else self.embeddings(batch)  # (T, E)
+        hidden = hidden_states(self.backbone, batch, added, self.pool.layers)  # (T, H)
+        features = self.head.read(hidden, batch) if self.head.reads_sentence else self.pool(hidden, batch)  # (B, F)
         logits = self.head(features)  # (B, C)
         return Output(logits=logits, features=features)

@@ -55,7 +55,7 @@ def test_the_engine_does_not_import_the_program():
     assert not [name for name in of("engine") if "train" in {module.split(".")[0] for module in imports(TREES[name])}]
 
 
-COMPOSE = {"engine/build.py", "engine/arguments.py", "train.py"}
+COMPOSE = {"engine/build.py", "engine/constructors.py", "train.py"}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = ("data.batch", "data.packed", "data.markers")
 

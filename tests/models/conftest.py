@@ -97,6 +97,7 @@ def packed(sequences: list[list[int]], second: list[int] | None = None) -> Batch
         positions=torch.from_numpy(positions),
         segments=torch.from_numpy((positions >= starts).astype(np.int64)),
         offsets=torch.from_numpy(offsets),
+        lengths=torch.from_numpy(lengths),
         longest=int(lengths.max()),
         subject=spans(offsets[:-1] + 1),
         object=spans(offsets[1:] - 2),

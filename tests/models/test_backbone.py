@@ -17,7 +17,7 @@ from models.relation import Output, RelationConfig, RelationModel
 @pytest.fixture
 def model(tiny_config, family) -> RelationModel:
     torch.manual_seed(0)
-    made = RelationModel(RelationConfig(backbone=tiny_config(family), classes=5, head_dropout=0.1))
+    made = RelationModel(RelationConfig(backbone=tiny_config(family), classes=5))
     with torch.no_grad():  # weights near 0 would hide what is wrong
         for parameter in made.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -119,12 +119,14 @@ def test_what_is_saved_and_opened_again_is_bit_equal(model, packed, sequences, t
 
 
 def test_the_configuration_nests_the_backbones(tiny_config, family, tmp_path):
-    config = RelationConfig(backbone=tiny_config(family), pooling="cls", head="linear", head_dropout=0.25, classes=7)
+    config = RelationConfig(
+        backbone=tiny_config(family), pooling="cls", head="linear", head_options={"dropout": 0.25}, classes=7
+    )
     config.save_pretrained(tmp_path)
     opened = AutoConfig.from_pretrained(tmp_path)
     assert type(opened) is RelationConfig
     assert type(opened.backbone) is type(config.backbone)
-    assert (opened.pooling, opened.head, opened.head_dropout, opened.classes) == ("cls", "linear", 0.25, 7)
+    assert (opened.pooling, opened.head, opened.head_options, opened.classes) == ("cls", "linear", {"dropout": 0.25}, 7)
     keys = ("vocab_size", "hidden_size", "num_hidden_layers", "pad_token_id", "max_position_embeddings")
     assert [getattr(opened.backbone, key) for key in keys] == [getattr(config.backbone, key) for key in keys]
 
@@ -222,7 +224,7 @@ def test_dropout_0_switches_all_of_it_off(save, load, family, packed, sequences)
     model = load(folder, model__dropout=0).train()
     assert dropouts(model) <= {0.0}
     assert shares(model.config.backbone) == {0.0}
-    assert model.config.head_dropout == 0
+    assert model.config.head_options == {"dropout": 0}
     for module in model.modules():
         for name in ("attention_dropout", "dropout_prob"):
             assert getattr(module, name, 0.0) == 0.0

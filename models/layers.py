@@ -1,0 +1,43 @@
+"""The layers of a backbone: which of them learn, and which start anew."""
+
+from torch import nn
+from transformers import PreTrainedModel
+
+
+def layers_of(backbone: PreTrainedModel, key: str) -> nn.ModuleList:
+    """Its layers from the bottom up. Raises ValueError that names the option `key` where it has no list of them."""
+    count = backbone.config.num_hidden_layers
+    for module in backbone.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return module
+    raise ValueError(f"{key}: {backbone.config.model_type} has no list of its {count} layers; expected 0, none or all")
+
+
+def freeze(backbone: PreTrainedModel, what: str | int) -> None:
+    """Keep weights as they are: "none", "embeddings", a number (embeddings and so many first layers), or "all"."""
+    if what == "none":
+        return
+    if what == "all":
+        backbone.requires_grad_(False)
+        return
+    for name, parameter in backbone.named_parameters():
+        if name.startswith("embeddings"):  # ELECTRA has embeddings_project beside them
+            parameter.requires_grad_(False)
+    if isinstance(what, int):
+        layers = layers_of(backbone, "model.freeze")
+        if what > len(layers):
+            raise ValueError(f"model.freeze: got {what}, but the backbone has {len(layers)} layers")
+        for layer in layers[:what]:
+            layer.requires_grad_(False)
+
+
+def start_anew(backbone: PreTrainedModel, fresh: PreTrainedModel, count: int) -> None:
+    """Give the top `count` layers the weights of `fresh`, a new backbone of the same configuration.
+
+    Zhang et al. 2021, arXiv 2006.05987: the top layers are the most fitted to pretraining.
+    """
+    old, new = layers_of(backbone, "model.reinit"), layers_of(fresh, "model.reinit")
+    if count > len(old):
+        raise ValueError(f"model.reinit: got {count}, but the backbone has {len(old)} layers")
+    for before, after in zip(old[-count:], new[-count:], strict=True):
+        before.load_state_dict(after.state_dict())
