@@ -277,7 +277,10 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
         pretrained = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
         if settings.reinit:
             start_anew(pretrained, model.backbone, settings.reinit)
-        model.put_backbone(pretrained)
+        if hasattr(model, "put_backbone"):
+            model.put_backbone(pretrained)
+        else:
+            model.backbone = pretrained
     new_rows = fit_embedding(model.backbone, tokenizer)
     model.config.backbone = model.backbone.config
     freeze(model.backbone, settings.freeze)
