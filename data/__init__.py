@@ -1,12 +1,14 @@
 """From a file to packed batches. Reading order: schema, klue, boostcamp, markers, encode, packed, batch.
 
-A format is a module with two functions: `rows(raw, name)` cuts the bytes of a file into rows, with a ValueError for a
-row that cannot be cut; `example(row)` makes an `Example` of one row. `place(raw, name, number)` may say where a row
-stands, for messages. Errors are ValueErrors with what was found and expected. Adding one = one file + one line here.
+A format is a module with two functions: `rows(raw, name, options)` cuts the bytes of a file into rows, with a
+ValueError for a row that cannot be cut; `example(row, options)` makes an `Example` of one row.
+`place(raw, name, number, options)` may say where a row stands, for messages. `options` are the `ReaderOptions` of
+data/options.py; READS may name those that the format looks at ("columns.text", "header"), the user is told of others.
+Errors are ValueErrors with what was found and expected. Adding one = one file + one line here.
 """
 
 from types import ModuleType
 
-from data import boostcamp, klue
+from data import boostcamp, klue, semeval
 
-FORMATS: dict[str, ModuleType] = {"klue": klue, "boostcamp": boostcamp}
+FORMATS: dict[str, ModuleType] = {"klue": klue, "boostcamp": boostcamp, "semeval": semeval}

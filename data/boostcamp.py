@@ -11,9 +11,11 @@ from itertools import islice
 from typing import Any
 
 from data import klue
+from data.options import DEFAULT, ReaderOptions
 from data.schema import Example
 from data.text import decode, listed, shown
 
+READS = klue.READS
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
 
@@ -37,7 +39,7 @@ def records(raw: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
             number += 1
 
 
-def rows(raw: bytes, name: str) -> list[dict | ValueError]:
+def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[dict | ValueError]:
     """The rows of the file `name`; a ValueError stands for one of another width. Raises ValueError where the file is
     no CSV with Boostcamp's columns."""
     content = (fields for _, fields in records(raw, name))
@@ -55,13 +57,13 @@ def rows(raw: bytes, name: str) -> list[dict | ValueError]:
     ]
 
 
-def place(raw: bytes, name: str, number: int) -> str:
+def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
     """Where row `number` (from 1) stands, as messages say it; its sentence may run over several lines."""
     line, _ = next(islice(records(raw, name), number, None))  # the header is number 0
     return f"row {number} (line {line})"
 
 
-def example(row: Mapping[str, str]) -> Example:
+def example(row: Mapping[str, str], options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
     return klue.example(
         {

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from data.markers import ABSENT, TYPES, Marked, added_tokens, mark
+from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark
 from data.schema import Example
 
 EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
@@ -46,7 +46,7 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes examples for one tokenizer and one set of options. Type 0 is "none"; types count from 1."""
+    """Encodes examples for one tokenizer and one set of options. Types count from 1; 0 is no type."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, options: EncodingOptions):
         if len(options.types) > 127:  # stored in a byte
@@ -86,7 +86,12 @@ class Encoder:
         for example in examples:
             try:
                 for _, span in example.entities():
-                    if span.type not in self.type_number:
+                    if not span.type and options.marker in TYPED:
+                        raise ValueError(
+                            f"the entities have no types, which data.marker {options.marker} writes; use one of "
+                            f"{', '.join(marker for marker in MARKERS if marker not in TYPED)}"
+                        )
+                    if span.type and span.type not in self.type_number:
                         raise ValueError(
                             f"entity type {span.type!r} is none of {', '.join(options.types)}; "
                             "list the types of your data in data.types"
@@ -140,7 +145,7 @@ class Encoder:
         if marked.second:
             tokens += [*second, *parts[2]]
         tokens = np.array(tokens, dtype=np.int32)
-        types = np.array([self.type_number[s.type] for _, s in example.entities()] or [0, 0], dtype=np.int8)
+        types = np.array([self.type_number.get(s.type, 0) for _, s in example.entities()] or [0, 0], dtype=np.int8)
         return Encoded(tokens, start_of_second, spans, types, extra_inputs(example, len(tokens)), cut, wide)
 
 

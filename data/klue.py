@@ -7,15 +7,17 @@ import json
 from collections import Counter
 from typing import Any
 
+from data.options import DEFAULT, ReaderOptions
 from data.schema import Example, Span
 from data.text import decode, listed, shown
 
+READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets")
 COLUMNS = ("guid", "sentence", "subject_entity", "object_entity")
 ENTITY_KEYS = ("word", "start_idx", "end_idx", "type")
 UNLABELLED = ("", "100")  # 100 is the placeholder of Boostcamp's test file
 
 
-def rows(raw: bytes, name: str) -> list:
+def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list:
     """The rows of the file `name`; a ValueError stands for one with a key twice. Raises ValueError where the file is
     no JSON list."""
     text = decode(raw, name)
@@ -41,7 +43,7 @@ def unrepeated(pairs: list[tuple[str, Any]]) -> dict | ValueError:
     return ValueError(f"key {shown(Counter(key for key, _ in pairs).most_common(1)[0][0])} stands twice in an object")
 
 
-def example(row: Any) -> Example:
+def example(row: Any, options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
     if not isinstance(row, dict):
         raise ValueError(f"found {type(row).__name__} {shown(row)}, expected an object")

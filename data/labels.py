@@ -1,7 +1,11 @@
 """Label lists. The order is the meaning of a class number, so it is chosen by name and stored with the model."""
 
 import json
+from collections import Counter
 from pathlib import Path
+
+from data.source import Source
+from data.text import listed, shown
 
 # relation_list.json of KLUE-RE v1.1
 KLUE = (
@@ -26,13 +30,43 @@ BOOSTCAMP = (
 LABELS: dict[str, tuple[str, ...]] = {"klue": KLUE, "boostcamp": BOOSTCAMP}
 
 
+LEARNED = "learned"  # data.labels: those of the training rows
+
+
+def learned_labels(source: Source, on_bad_row: str) -> list[str]:
+    """The different labels of the rows of `source`, sorted by code point.
+
+    Raises ValueError for a bad row (`on_bad_row` "error"), or where they make no label set.
+    """
+    counts: Counter[str] = Counter()
+    bad = ""
+    for number, example in source.examples():
+        if isinstance(example, ValueError):
+            bad = bad or f"{source.name}, {source.place(number)}: {example}"
+            if on_bad_row == "error":
+                raise ValueError(bad)
+        elif example.label is not None:
+            counts[example.label] += 1
+    if len(counts) < 2:
+        raise ValueError(
+            f"data.labels: learned finds {listed([*counts])} in {source.name}, expected two labels or more"
+            + (f"; the first bad row: {bad}" if bad else source.label_hint)
+        )
+    if len(counts) > max(50, counts.total() / 2):
+        raise ValueError(
+            f"data.labels: learned finds {len(counts):,} different labels in {counts.total():,} rows of {source.name}, "
+            f"such as {shown(next(iter(counts)))}; does data.columns.label name the right column?"
+        )
+    return sorted(counts)
+
+
 def label_list(name: str) -> list[str]:
     """The labels called `name` ("klue", "boostcamp"), or those of a file: a JSON list, or one label a line."""
     if name in LABELS:
         return list(LABELS[name])
     path = Path(name)
     if not path.is_file():
-        raise ValueError(f"data.labels: {name!r} is neither one of {', '.join(LABELS)} nor a file")
+        raise ValueError(f"data.labels: {name!r} is neither one of {', '.join(LABELS)}, {LEARNED} nor a file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from data.schema import Example, Span
 
 MARKERS = ("none", "entity", "entity_punct", "typed", "typed_punct")
+TYPED = ("typed", "typed_punct")  # these write the type of an entity
 QUERIES = ("none", "relation", "question")
 TYPES = ("PER", "ORG", "LOC", "DAT", "POH", "NOH")
 TYPE_WORDS = {

@@ -64,8 +64,11 @@ def prepare(
     on_bad_row: str = "error",
     need_labels: bool = True,
     quiet: bool = False,
+    learned: bool = False,
 ) -> TokenStore:
     """The store of `source`, from the cache or made now. One process of a node makes it, the others wait for the file.
+
+    `learned` says that `labels` are those of the training rows, for messages.
 
     Raises ValueError for a bad row (`on_bad_row` "error") with its number, or when "skip" left no row at all.
     """
@@ -86,7 +89,7 @@ def prepare(
             if not (folder / "store.json").is_file():
                 temporary = Path(tempfile.mkdtemp(dir=cache_dir, prefix=f".{key}-"))
                 try:
-                    write(temporary, source, encoder, labels, on_bad_row, need_labels, quiet)
+                    write(temporary, source, encoder, labels, on_bad_row, need_labels, quiet, learned)
                     shutil.rmtree(folder, ignore_errors=True)
                     os.replace(temporary, folder)
                 finally:
@@ -115,6 +118,7 @@ def write(
     on_bad_row: str,
     need_labels: bool,
     quiet: bool,
+    learned: bool = False,
 ) -> None:
     """Encode all rows of `source` into `folder`."""
     number_of = {label: number for number, label in enumerate(labels)}
@@ -123,7 +127,7 @@ def write(
     extra: dict[str, list] = {}
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
 
-    rows = checked_rows(source, number_of, need_labels)
+    rows = checked_rows(source, number_of, need_labels, learned)
     # disable=None: no bar where the output is no terminal
     bar = tqdm(desc=f"tokenising {source.name}", unit=" rows", disable=True if quiet else None, leave=False)
     while chunk := list(islice(rows, CHUNK)):
@@ -169,16 +173,20 @@ def write(
     (folder / "store.json").write_text(meta, encoding="utf-8")
 
 
-def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool) -> Iterator:
+def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool, learned: bool) -> Iterator:
     """(row number, Example or ValueError), with labels checked against the list."""
     for number, example in source.examples():
         if isinstance(example, Example):
             if example.label is None and need_labels:
-                yield number, ValueError("the row has no label, which training and evaluation need")
+                reason = "the row has no label, which training and evaluation need"
+                yield number, ValueError(reason + source.label_hint)
                 continue
             if example.label is not None and example.label not in number_of:
-                known = ", ".join(number_of)
-                yield number, ValueError(f"unknown label {shown(example.label)}; data.labels lists {known}")
+                known, advice = ", ".join(number_of), ""
+                if learned:
+                    known, advice = f"{known} (learned from the training rows)", "; give it a file with all labels"
+                problem = f"unknown label {shown(example.label)}; data.labels lists {known}{advice}"
+                yield number, ValueError(problem)
                 continue
         yield number, example
 

@@ -9,12 +9,15 @@ from data.text import shown
 
 @dataclass(frozen=True)
 class Span:
-    """An entity in a text: `text[start:end]`, `end` exclusive, counted in characters (Python string indices)."""
+    """An entity in a text: `text[start:end]`, `end` exclusive, counted in characters (Python string indices).
+
+    `type` is empty where the data names none.
+    """
 
     start: int
     end: int
     text: str
-    type: str
+    type: str = ""
 
     def overlaps(self, other: "Span") -> bool:
         return self.start < other.end and other.start < self.end

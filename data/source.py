@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from data import FORMATS, sample
+from data.options import DEFAULT, ReaderOptions
 from data.schema import Example
 from data.text import shown
 
@@ -18,15 +19,24 @@ class Source:
     name: str
     raw: bytes
     format: str
+    options: ReaderOptions = DEFAULT
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self.raw).hexdigest()
+        """What was read and how: the format, options that are not as by default, SHA-256 of the bytes."""
+        changed = [f"{name}={value}" for name, value in self.options.changed().items()]
+        return " ".join([self.format, *changed, hashlib.sha256(self.raw).hexdigest()])
+
+    @property
+    def label_hint(self) -> str:
+        """What may be the matter where rows have no label; to be put after a message."""
+        reads = getattr(FORMATS[self.format], "READS", ())
+        return "; data.columns.label names where it stands" if "columns.label" in reads else ""
 
     def examples(self):
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
         reader = FORMATS[self.format]
-        rows = reader.rows(self.raw, self.name)
+        rows = reader.rows(self.raw, self.name, self.options)
         if not rows:
             raise ValueError(f"{self.name}: holds no rows")
         first_use: dict[str, int] = {}
@@ -34,7 +44,7 @@ class Source:
             try:
                 if isinstance(row, ValueError):
                     raise row
-                example: Example = reader.example(row)
+                example: Example = reader.example(row, self.options)
                 if first_use.setdefault(example.id, number) != number:
                     raise ValueError(f"id {shown(example.id)} was already used in row {first_use[example.id]}")
                 yield number, example
@@ -44,10 +54,12 @@ class Source:
     def place(self, number: int) -> str:
         """Where row `number` stands, as messages say it; a format may know the line, too."""
         reader = FORMATS[self.format]
-        return reader.place(self.raw, self.name, number) if hasattr(reader, "place") else f"row {number}"
+        if not hasattr(reader, "place"):
+            return f"row {number}"
+        return reader.place(self.raw, self.name, number, self.options)
 
 
-def open_source(location: str, format: str, part: str, key: str) -> Source:
+def open_source(location: str, format: str, part: str, key: str, options: ReaderOptions = DEFAULT) -> Source:
     """Read what `location` names: a path, `sample:train`, `sample:dev` or `hub:<data set>:<configuration>[:<split>]`.
 
     `part` is "train" or "dev", the split of a hub data set when none is given; `key` names the option in messages.
@@ -66,7 +78,7 @@ def open_source(location: str, format: str, part: str, key: str) -> Source:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{key}: cannot read {location!r:.200} ({reason})") from None
-    return Source(location, raw, detect(raw) if format == "auto" else format)
+    return Source(location, raw, detect(raw) if format == "auto" else format, options)
 
 
 def detect(raw: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import yaml
 
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
+from data.options import Columns
 from engine.deliver import OUTCOMES, VARIABLE, address
 
 
@@ -27,7 +28,8 @@ class RunConfig:
 @dataclass(frozen=True)
 class DataConfig:
     format: str = "auto"
-    """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file. See data/__init__.py."""
+    """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file; semeval: SemEval-2010
+    Task 8; tacred: JSON with token positions; text: CSV, TSV or JSON without entities. See data/__init__.py."""
     train: str = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
     dev: str | None = "sample:dev"
@@ -40,12 +42,23 @@ class DataConfig:
     """A second segment: `x와 y의 관계` (relation) or `x와 y의 관계는 무엇입니까?` (question)."""
     type_words: Literal[tuple(TYPE_WORDS)] = "korean"
     """Language of the type words of typed_punct."""
+    columns: Columns = field(default_factory=Columns)
+    """Where things stand in a row, see data/options.py."""
+    header: bool = True
+    """Whether a CSV or TSV file names its columns in its first line (format text)."""
+    separator: Literal["auto", "tab", "comma", "semicolon"] = "auto"
+    """What separates columns (format text). auto: a TAB where the first line holds one, else a comma."""
+    quoting: bool = True
+    """Whether quotes in CSV and TSV files hold fields together (format text). false = they are text."""
+    offsets: Literal["inclusive", "exclusive"] | None = None
+    """Whether an entity's end is its last character (token) or one after. null = as the format has it."""
     types: list[str] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data."""
     labels: str = "klue"
-    """klue or boostcamp (the same names in two orders), or a file: a JSON list or one label a line."""
+    """klue or boostcamp (the same names in two orders), a file (a JSON list or one label a line), or learned: those of
+    the training rows, sorted."""
     negative_label: str | None = "no_relation"
-    """The class that micro-F1 leaves out. null = none."""
+    """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"
     """What a bad training row does; a bad dev row is always an error."""
     cache_dir: str | None = None
@@ -144,8 +157,8 @@ class TrainConfig:
 class EvalConfig:
     every: int | None = None
     """Updates between two evaluations. null = epoch end."""
-    metric: Literal["micro_f1", "auprc", "accuracy", "macro_f1"] = "micro_f1"
-    """The score that chooses the best weights and that patience watches."""
+    metric: Literal["micro_f1", "auprc", "accuracy", "macro_f1", "semeval"] = "micro_f1"
+    """The score that chooses the best weights and that patience watches. semeval: that of SemEval-2010 Task 8."""
     patience: int | None = None
     """Stop after so many evaluations without a better score. null = never."""
     batch_size: int = 64
@@ -198,6 +211,8 @@ def without_effect(config: Config, given) -> list[str]:
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
         "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
+        "data.marker": (config.data.format == "text", "data.format text has no entities"),
+        "data.types": (config.data.format in ("text", "semeval"), f"data.format {config.data.format} has no types"),
         "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
     }
     return [

@@ -103,7 +103,7 @@ class Evaluation:
         )
         if self.predictions is None:
             return None
-        scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative)
+        scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative, self.labels)
         scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
         # decisions follow from these numbers: every process must hold the very same ones
         vector = torch.tensor(list(scores.values()), dtype=torch.float64, device=self.accelerator.device)

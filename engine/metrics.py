@@ -4,12 +4,20 @@ Legend: N examples, C classes. Labels and predictions (N,) hold class numbers; p
 Definitions of KLUE-RE: KLUE-baseline, klue_baseline/metrics/functional.py.
 """
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.metrics import auc, confusion_matrix, f1_score, precision_recall_curve, precision_recall_fscore_support
 
+DIRECTED = re.compile(r"(.+)\((?:e1,e2|e2,e1)\)")
+
 
 def micro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int, negative: int | None) -> float:
-    """F1 over all decisions except those for the class `negative`: KLUE-RE leaves out no_relation."""
+    """F1 over all decisions except those for the class `negative`: KLUE-RE leaves out no_relation.
+
+    Without a negative class every decision counts, and this is the accuracy.
+    """
     counted = [number for number in range(classes) if number != negative]
     return 100.0 * f1_score(labels, predicted, labels=counted, average="micro", zero_division=0.0)
 
@@ -21,6 +29,36 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
     return 100.0 * float(np.mean(labels == predicted))
+
+
+def directed_relations(names: Sequence[str], negative: int | None) -> np.ndarray | None:
+    """The relation of each class (C,), numbered without its direction, -1 for `negative`.
+
+    None where another class than `negative` is not named like `Cause-Effect(e1,e2)`.
+    """
+    matches = [DIRECTED.fullmatch(name) for name in names]
+    if any(match is None for number, match in enumerate(matches) if number != negative) or len(names) < 2:
+        return None
+    numbers: dict[str, int] = {}
+    return np.array([
+        -1 if number == negative else numbers.setdefault(match[1], len(numbers))
+        for number, match in enumerate(matches)
+    ])  # fmt: skip
+
+
+def semeval_f1(labels: np.ndarray, predicted: np.ndarray, relations: np.ndarray) -> float:
+    """The official score of SemEval-2010 Task 8: mean F1 of the relations, of which both directions make one.
+
+    Right is what has relation and direction right; the wrong direction counts among what was predicted and what was to
+    be found. `relations` (C,) as of `directed_relations`; Other (-1) has no F1 of its own. As in
+    semeval2010_task8_scorer-v1.2.pl the mean is over the relations that occur in `labels`; 0 where none does.
+    """
+    gold, found = relations[labels], relations[predicted]
+    scores = []
+    for relation in np.unique(gold[gold >= 0]):
+        right = np.sum((labels == predicted) & (gold == relation))
+        scores.append(200.0 * right / (np.sum(gold == relation) + np.sum(found == relation)))
+    return float(np.mean(scores)) if scores else 0.0
 
 
 def auprc(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
@@ -44,15 +82,23 @@ def auprc(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndar
     return float(np.nanmean(areas)), areas
 
 
-def headline(labels: np.ndarray, probabilities: np.ndarray, negative: int | None) -> dict[str, float]:
-    """The scores that every evaluation reports; `absent_classes` have no example and no place in `auprc`."""
+def headline(
+    labels: np.ndarray, probabilities: np.ndarray, negative: int | None, names: Sequence[str] = ()
+) -> dict[str, float]:
+    """The scores that every evaluation reports; `absent_classes` have no example and no place in `auprc`.
+
+    `names` (C,) of the classes; `semeval` is there where they have directions.
+    """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
+    relations = directed_relations(names, negative)
+    directed = {} if relations is None else {"semeval": semeval_f1(labels, predicted, relations)}
     return {
         "micro_f1": micro_f1(labels, predicted, classes, negative),
         "auprc": auprc(labels, probabilities)[0],
         "accuracy": accuracy(labels, predicted),
         "macro_f1": macro_f1(labels, predicted, classes),
+        **directed,
         "absent_classes": classes - len(np.unique(labels)),
     }
 

@@ -20,7 +20,10 @@ CODES = {
     1: "failure", 2: "bad input or configuration", 3: "values that are not finite",
     4: "another run holds the folder", 130: "Ctrl-C", 143: "SIGTERM",
 }  # fmt: skip
-SCORES = {"micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1"}
+SCORES = {
+    "micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1",
+    "semeval": "SemEval F1",
+}  # fmt: skip
 
 
 def notify_end(

@@ -105,7 +105,7 @@ def table(report: dict, folder: Path) -> str:
     """The last thing a run prints."""
     rows = []
     if report["dev"]:
-        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in SCORES.items()]
+        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in SCORES.items() if name in report["dev"]]
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),

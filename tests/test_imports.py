@@ -57,7 +57,7 @@ def test_the_engine_does_not_import_the_program():
 
 COMPOSE = {"engine/build.py", "engine/constructors.py", "train.py"}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
-SHARED = ("data.batch", "data.packed", "data.markers")
+SHARED = ("data.batch", "data.packed", "data.markers", "data.options")
 
 
 def test_only_the_composition_names_concrete_models_losses_and_readers():

@@ -117,11 +117,10 @@ def follow(folder: Path, name: str) -> None:
     )
     init = folder / package / "__init__.py"
     text = init.read_text(encoding="utf-8")
-    registry = {"losses": "LOSSES = {", "models": "MODELS = {", "data": '"boostcamp": boostcamp}'}[package]
+    registry = {"losses": "LOSSES = {", "models": "MODELS = {", "data": "FORMATS: dict[str, ModuleType] = {"}[package]
     assert registry in text
     if package == "data":
-        text = text.replace("from data import boostcamp, klue", lines[1])
-        text = text.replace(registry, '"boostcamp": boostcamp, ' + lines[2].strip() + "}")
+        text = re.sub(r"from data import .*", lines[1], text).replace(registry, registry + lines[2].strip() + " ")
     else:
         text = text.replace(registry, lines[1] + f"\n\n{registry}\n{lines[2]}")
     init.write_text(text, encoding="utf-8")

@@ -413,14 +413,13 @@ def test_chunks_do_not_change_the_store(tmp_path, monkeypatch):
 
 
 def test_rows_without_label(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"^rows\.json, row 4: the row has no label, which training and evaluation need$"
-    ):
+    reason = "the row has no label, which training and evaluation need; data.columns.label names where it stands"
+    with pytest.raises(ValueError, match=rf"^rows\.json, row 4: {reason}$"):
         make_store(tmp_path, need_labels=True)
     assert make_store(tmp_path, need_labels=False).labels.tolist() == [1, 2, 3, -1, 0]
     kept = make_store(tmp_path, need_labels=True, on_bad_row="skip")
     assert kept.labels.tolist() == [1, 2, 3, 0]
-    assert kept.facts["skipped"] == [[4, "the row has no label, which training and evaluation need"]]
+    assert kept.facts["skipped"] == [[4, reason]]
 
 
 def test_all_rows_bad(tmp_path):

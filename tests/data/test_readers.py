@@ -535,7 +535,9 @@ def test_bad_label_file(tmp_path, raw, fragment):
 
 
 def test_unknown_label_list():
-    with pytest.raises(ValueError, match=r"^data\.labels: 'kleu' is neither one of klue, boostcamp nor a file$"):
+    with pytest.raises(
+        ValueError, match=r"^data\.labels: 'kleu' is neither one of klue, boostcamp, learned nor a file$"
+    ):
         label_list("kleu")
 
 
@@ -622,7 +624,10 @@ def check_example(example: Example) -> None:
     for _, span in example.entities():
         assert example.text[span.start : span.end] == span.text
         assert span.text.strip()
-    assert example.subject.end <= example.object.start or example.object.end <= example.subject.start
+    if not example.entities():
+        assert example.subject is example.object is None
+    else:
+        assert example.subject.end <= example.object.start or example.object.end <= example.subject.start
     assert example.label is None or isinstance(example.label, str)
     assert isinstance(example.id, str)
     assert example.id.strip()
