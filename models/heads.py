@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.segments import wide
 from models.sentence_heads import BiGruHead, BiLstmHead, CnnHead
 
 
@@ -107,7 +108,7 @@ class CosineHead(nn.Module):
         self.out = nn.Linear(features, classes, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        directions = F.normalize(self.dropout(features).float(), dim=1)  # (B, F); squares overflow in float16
+        directions = F.normalize(wide(self.dropout(features)), dim=1)  # (B, F); squares overflow in float16
         return self.scale * F.linear(directions, F.normalize(self.out.weight, dim=1))  # (B, C)
 
 
