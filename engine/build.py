@@ -298,6 +298,7 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
     if settings.backbone is not None:
         pretrained = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
         if settings.reinit:
+            refuse_frozen(settings, nested.num_hidden_layers)
             start_anew(pretrained, model.backbone, settings.reinit)
         if hasattr(model, "put_backbone"):
             model.put_backbone(pretrained)
@@ -319,6 +320,15 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
         )
         enable({"use_reentrant": False})
     return model
+
+
+def refuse_frozen(settings: ModelConfig, layers: int) -> None:
+    """Raises ValueError where a layer would start anew and never learn."""
+    if isinstance(settings.freeze, int) and settings.freeze + settings.reinit > layers:
+        raise ValueError(
+            f"model.reinit: the top {settings.reinit} of {layers} layers would start anew, but model.freeze "
+            f"{settings.freeze} keeps some of them from learning"
+        )
 
 
 def with_dropout(part: type, options: dict, share: float | None) -> dict:

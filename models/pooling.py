@@ -28,10 +28,12 @@ class Pooling(nn.Module):
     with_cls = False
     takes_pooler = False
     layers = 1
+    states = 1
+    """Hidden states side by side in what it returns."""
 
-    def __init__(self, hidden_size: int, states: int = 1):
+    def __init__(self, hidden_size: int):
         super().__init__()
-        self.features = states * hidden_size
+        self.features = self.states * hidden_size
 
 
 class ClsPooling(Pooling):
@@ -78,9 +80,7 @@ class ClsMeanPooling(Pooling):
     """[CLS] beside the mean of all tokens."""
 
     has_cls = True
-
-    def __init__(self, hidden_size: int):
-        super().__init__(hidden_size, states=2)
+    states = 2
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 2H)."""
@@ -111,9 +111,7 @@ class EntityStartPooling(Pooling):
 
     needs_entities = True
     with_cls = True
-
-    def __init__(self, hidden_size: int):
-        super().__init__(hidden_size, states=2)
+    states = 2
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 2H)."""
@@ -125,9 +123,7 @@ class EntityStartEndPooling(Pooling):
 
     needs_entities = True
     with_cls = True
-
-    def __init__(self, hidden_size: int):
-        super().__init__(hidden_size, states=4)
+    states = 4
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 4H)."""
@@ -144,9 +140,10 @@ class EntityMeanPooling(Pooling):
 
     needs_entities = True
     has_cls = True
+    states = 3
 
     def __init__(self, hidden_size: int, shared: bool = False, dropout: float = 0.1):
-        super().__init__(hidden_size, states=3)
+        super().__init__(hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.cls = nn.Linear(hidden_size, hidden_size)
         self.entities = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(1 if shared else 2))
@@ -173,9 +170,7 @@ class EntityTypeMeanPooling(Pooling):
     needs_entities = True
     needs_type_words = True
     with_cls = True
-
-    def __init__(self, hidden_size: int):
-        super().__init__(hidden_size, states=4)
+    states = 4
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, 4H): subject, its type, object, its type."""

@@ -61,6 +61,11 @@ class RelationModel(PreTrainedModel):
         super().__init__(config)
         hidden_size = config.backbone.hidden_size
         self.pool = make_pooling(config.pooling, hidden_size, config.with_cls, config.pooling_options)
+        if self.pool.layers > config.backbone.num_hidden_layers:
+            raise ValueError(
+                f"model.pooling_options.layers: got {self.pool.layers}, but the backbone has "
+                f"{config.backbone.num_hidden_layers} layers"
+            )
         self.head = HEADS[config.head](self.pool.features, hidden_size, config.classes, **config.head_options)
         self.embeddings = None
         self.put_backbone(empty_backbone(config.backbone, pooler=self.pool.takes_pooler))
@@ -68,6 +73,18 @@ class RelationModel(PreTrainedModel):
             width = embedding_width(self.backbone)
             self.embeddings = EntityEmbeddings(config.entity_embeddings, config.entity_types, width)
         self.post_init()  # transformers: initialises the weights and makes from_pretrained work
+
+    @classmethod
+    def from_pretrained(cls, *args, **options):
+        """As in transformers, and to the last bit: weights read from a file lie at any address, and matrix kernels
+        round differently where it is no multiple of 64 bytes. Those move to one that is.
+        """
+        loaded = super().from_pretrained(*args, **options)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+        for parameter in model.parameters():
+            if parameter.device.type == "cpu" and parameter.data_ptr() % 64:
+                parameter.data = parameter.data.clone()
+        return loaded
 
     def put_backbone(self, backbone: PreTrainedModel) -> None:
         """Use this backbone, whose pooler becomes the pooling's where that reads it."""

@@ -301,6 +301,67 @@ def test_an_option_without_a_default_must_be_given(losses):
     assert len(problems(["--loss.name", "smooth", "--train.epochs", "x"])) == 2
 
 
+# poolings and heads -----------------------------------------------------------------------------------------------
+
+
+def test_the_options_of_a_head_and_a_pooling_are_their_constructors():
+    argv = ["--model.head", "bilstm", "--model.head_options.layers", "2", "--model.pooling", "cls"]
+    model = parse(argv)[0].model
+    assert (model.head, model.head_options, model.pooling_options) == ("bilstm", {"layers": 2, "size": None}, {})
+    model = parse(["--model.pooling=last_layers", "--model.pooling_options={layers: 3, mix: learned}"])[0].model
+    assert model.pooling_options == {"layers": 3, "mix": "learned", "over": "cls"}
+    model = parse(["--model.head=cnn", "--model.pooling=cls", "--model.head_options.kernels=[2, 3]"])[0].model
+    assert model.head_options == {"filters": 100, "kernels": [2, 3]}
+
+
+def test_options_of_a_replaced_head_are_dropped_with_a_notice(file):
+    path = file({"model": {"backbone": "x", "head": "deep", "head_options": {"layers": 3, "dropout": 0.3}}})
+    assert parse(["--config", path])[0].model.head_options == {"layers": 3, "width": 2, "dropout": 0.3}
+    config, _, notices = parse(["--config", path, "--model.head", "linear"])
+    assert config.model.head_options == {"dropout": 0.3}
+    assert notices == ["model.head_options.layers of deep dropped: the head is linear"]
+
+
+@pytest.mark.parametrize(
+    "argv, line",
+    [
+        (["--model.head_options.layers", "2"], "model.head_options.layers: unknown key"),  # mlp has none
+        (["--model.head", "deep", "--model.head_options.layer", "2"], "; did you mean model.head_options.layers?"),
+        (
+            ["--model.head", "deep", "--model.head_options.layers", "two"],
+            "model.head_options.layers: got 'two', expected a whole number",
+        ),
+        (["--model.head", "deep", "--model.head_options", "2"], "model.head_options: got '2', expected keys"),
+        (
+            ["--model.head=deep", "--model.head_options={layers: 2}", "--model.head_options.layers=3"],
+            "model.head_options.layers: model.head_options is given as a whole, too",
+        ),
+        (["--model.head", "mlpp"], "; did you mean mlp?"),
+        (["--model.pooling", "entity"], "model.pooling: got 'entity', expected one of cls, pooler, mean, max,"),
+        (
+            ["--model.pooling=last_layers", "--model.pooling_options.mix=sum"],
+            "model.pooling_options.mix: got 'sum', expected one of mean, learned",
+        ),
+        (["--model.head_options.dropout=1"], "model.head_options.dropout: got 1.0, expected 0 up to below 1"),
+        (
+            ["--model.head_options.dropout=0.1", "--model.dropout=0"],
+            "model.head_options.dropout: got 0.1, but model.dropout, which is for all, is 0.0",
+        ),
+        (["--model.entity_embeddings=[role, role]"], "model.entity_embeddings: got ['role', 'role'], expected each"),
+        (["--model.entity_embeddings=[roles]"], "model.entity_embeddings: got '[roles]', expected a list"),
+        (["--optim.entity_lr=0"], "optim.entity_lr: got 0.0, expected a number above 0, or null"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_model_is_one_line(argv, line):
+    [told] = problems(argv)
+    assert told.startswith(line) or (line.startswith(";") and told.endswith(line))
+
+
+def test_an_empty_section_of_options_is_none(file):
+    path = file("model:\n  backbone: x\n  head_options:\n")
+    assert parse(["--config", path])[0].model.head_options == {}
+
+
 # help -------------------------------------------------------------------------------------------------------------
 
 

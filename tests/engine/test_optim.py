@@ -1,5 +1,6 @@
 """The learning rate as a function of the update; which parameter learns how fast."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig, ElectraConfig, ModernBertConfig
 
 from engine.config import OptimConfig
-from engine.optim import lr_factor, make_optimizer, parameter_groups
+from engine.optim import describe_groups, lr_factor, make_optimizer, parameter_groups
 from models.relation import RelationConfig, RelationModel
 
 SIZES = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
@@ -134,6 +135,43 @@ def test_the_head_has_its_own_rate_and_the_backbone_keeps_its():
     found = settings_of(model, OptimConfig(lr=2e-5, head_lr=1e-3))
     for name, group in found.items():
         assert group["peak_lr"] == (2e-5 if name.startswith("backbone.") else 1e-3), name
+
+
+def test_entity_embeddings_have_their_own_rate():
+    model = RelationModel(
+        RelationConfig(backbone=BACKBONES["bert"], entity_embeddings=["role", "type"], entity_types=6, classes=5)
+    )
+    for config, rate in [
+        (OptimConfig(lr=2e-5, head_lr=1e-4, entity_lr=1e-2), 1e-2),
+        (OptimConfig(lr=2e-5, head_lr=1e-4), 1e-4),
+        (OptimConfig(lr=2e-5), 2e-5),
+    ]:
+        found = settings_of(model, config)
+        rates = {name: group["peak_lr"] for name, group in found.items() if name.startswith("embeddings.")}
+        assert rates == {"embeddings.role_table": rate, "embeddings.type_table": rate}
+        assert found["backbone.embeddings.word_embeddings.weight"]["peak_lr"] == 2e-5
+
+
+@pytest.mark.parametrize("with_cls", [None, True])
+def test_a_pooler_learns_like_the_top_layer_it_was_pretrained_with(with_cls):
+    model = RelationModel(RelationConfig(backbone=BACKBONES["bert"], pooling="pooler", with_cls=with_cls, classes=5))
+    found = settings_of(model, OptimConfig(lr=1.0, layer_decay=0.5, head_lr=8.0))
+    assert [group["peak_lr"] for name, group in found.items() if "pooler" in name] == [1.0, 1.0]
+
+
+def test_the_table_counts_every_parameter_once(model):
+    for parameter in model.backbone.embeddings.parameters():
+        parameter.requires_grad_(False)
+    config = OptimConfig(lr=1.0, layer_decay=0.5, head_lr=8.0)
+    lines = describe_groups(model, config).splitlines()
+    rows = [re.split(r"  +", line.strip()) for line in lines]
+    assert rows[0] == ["learning", "tensors", "parameters", "peak lr", "weight decay"]
+    assert rows[-1][0] == "frozen"
+    assert sum(int(row[2].replace(",", "")) for row in rows[1:]) == sum(p.numel() for p in model.parameters())
+    assert sum(int(row[1]) for row in rows[1:]) == len(list(model.parameters()))
+    rates = {row[0]: row[3] for row in rows[1:]}
+    assert (rates["layer 0"], rates["layer 2"], rates["head"]) == ("0.25", "1", "8")
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_the_optimizer_is_fused_adamw_that_starts_at_the_peak_rates(model):

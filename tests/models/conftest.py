@@ -7,7 +7,7 @@ from transformers import AutoModel, BertConfig, ElectraConfig, ModernBertConfig,
 
 from data.batch import Batch
 from engine.arguments import parse
-from engine.build import make_encoder, make_model
+from engine.build import check_names, make_encoder, make_model
 from models.tokens import wordpiece_tokenizer
 
 VOCABULARY = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", *"가나다라마바사아자차카타파하@#*^", "##가", "##나"]
@@ -74,6 +74,7 @@ def load():
         options = {"model.backbone": folder, "data.marker": "none", "data.max_length": 64, "model.tokenizer": "null"}
         options |= {key.replace("__", "."): value for key, value in given.items()}
         config, _, _ = parse([f"--{key}={value}" for key, value in options.items()])
+        check_names(config)
         tokenizer, _, size = make_encoder(config)
         torch.manual_seed(5)
         return make_model(config, tokenizer, size, classes)
