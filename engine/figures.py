@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 
 def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False) -> Figure:
@@ -36,4 +37,22 @@ def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False
     axes.vlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
     beside = ((left + cells + 0.2) / width, (bottom + cells / 4) / height, 0.15 / width, cells / 2 / height)
     figure.colorbar(image, cax=figure.add_axes(beside), label="% of the true label")
+    return figure
+
+
+def heat_map(values: np.ndarray, rows: list[str], columns: list[str], title: str, below: str, beside: str) -> Figure:
+    """Numbers (rows, columns) as colours with the number in each cell; the largest one has a frame."""
+    height, width = 0.4 * len(rows) + 1.4, 0.62 * len(columns) + 0.1 * max(map(len, rows)) + 1.6
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(values, cmap="viridis", aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(title=title, xlabel=below, ylabel=beside)
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if value < middle else "black")
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=2, clip_on=False))
+    figure.colorbar(image)
     return figure

@@ -1,0 +1,108 @@
+"""Variants of a run over several seeds: each in a process of its own, then means and paired differences."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+TRAIN = Path(__file__).resolve().parent.parent / "train.py"
+OWN = ("--run.name", "--run.dir", "--run.seed", "--run.resume")  # set for each run
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name and the options of train.py, written `--key=value`, that make it what it is."""
+
+    name: str
+    options: tuple[str, ...]
+
+
+def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
+    """A row a variant: mean, sd over the seeds (sample standard deviation, None for one seed), and mean and sd of the
+    differences to `reference`, seed by seed: what the seeds share cancels out of them.
+    """
+    base = np.array(scores[reference], dtype=np.float64)
+    rows = []
+    for name, values in scores.items():
+        values = np.array(values, dtype=np.float64)
+        difference = values - base
+        several = len(values) > 1
+        rows.append(
+            {
+                "name": name,
+                "scores": values.tolist(),
+                "mean": float(values.mean()),
+                "sd": float(values.std(ddof=1)) if several else None,
+                "difference": float(difference.mean()),
+                "difference_sd": float(difference.std(ddof=1)) if several else None,
+            }
+        )
+    return rows
+
+
+def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequence[str], folder: Path) -> dict:
+    """Train every variant with every seed and return variant -> reports, in the order of the seeds.
+
+    Runs live in `folder`/runs; one that is finished is not trained again, one that was stopped continues. Raises
+    ValueError with the last line of a run that fails.
+    """
+    runs = folder / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    reports: dict[str, list[dict]] = {variant.name: [] for variant in variants}
+    bar = tqdm(total=len(variants) * len(seeds), desc="fine-tuning", unit=" runs", disable=None)
+    for seed in seeds:  # the outer loop: a study that is stopped has compared all variants over the seeds so far
+        for variant in variants:
+            name = f"{variant.name}-seed{seed}"
+            bar.set_postfix_str(name)
+            report = runs / name / "report.json"
+            if not report.is_file():
+                own = (f"--run.dir={runs}", f"--run.name={name}", f"--run.seed={seed}")
+                train([*without(options, OWN), *variant.options, *own], runs / f"{name}.log")
+            reports[variant.name].append(json.loads(report.read_text(encoding="utf-8")))
+            bar.update()
+    bar.close()
+    return reports
+
+
+def train(options: Sequence[str], log: Path) -> None:
+    """One run of train.py in a process of its own; what it prints goes to `log`."""
+    with log.open("w", encoding="utf-8") as output:
+        code = subprocess.run(
+            [sys.executable, str(TRAIN), *options], stdout=output, stderr=subprocess.STDOUT
+        ).returncode
+    if code != 0:
+        lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
+        raise ValueError(f"a run of the study ended with code {code}: {lines[-1]} (all of it: {log})")
+
+
+def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """A command line without some `--key value` or `--key=value`."""
+    kept, words = [], list(options)
+    while words:
+        word = words.pop(0)
+        if word in keys:
+            words = words[1:]
+        elif word.partition("=")[0] not in keys:
+            kept.append(word)
+    return kept
+
+
+def lines(rows: Sequence[dict], reference: str) -> list[str]:
+    """The rows of `paired` as a table."""
+    width = max(len(row["name"]) for row in rows)
+    head = f"{'':<{width}}  {'mean':>7}  {'sd':>6}  {'to ' + reference:>{max(9, len(reference) + 3)}}  {'sd':>6}"
+    texts = [head]
+    for row in rows:
+        sd, difference_sd = ("-" if value is None else f"{value:.2f}" for value in (row["sd"], row["difference_sd"]))
+        same = row["name"] == reference
+        difference = "-" if same else f"{row['difference']:+.2f}"
+        texts.append(
+            f"{row['name']:<{width}}  {row['mean']:>7.2f}  {sd:>6}  {difference:>{max(9, len(reference) + 3)}}  "
+            f"{'-' if same else difference_sd:>6}"
+        )
+    return texts

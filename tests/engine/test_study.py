@@ -1,0 +1,172 @@
+"""The study: probes against a computation of their own, paired differences, runs in processes of their own."""
+
+import csv
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from engine import comparison
+from engine.arguments import parse
+from engine.build import make_model, read_data
+from engine.comparison import Variant, finetune, lines, paired, without
+from engine.study import main
+
+
+@pytest.fixture
+def study(options, tmp_path):
+    """`study(*own, key=value)` runs one in tmp_path and returns (exit code, its folder)."""
+
+    def run(*own, **given):
+        given = {"run__name": "study", "track__tensorboard": "true"} | given
+        return main([*own, *options(**given)]), tmp_path / "runs" / given["run__name"]
+
+    return run
+
+
+def test_a_probe_equals_its_own_computation(study, options):
+    """From hidden states sentence by sentence, standardised by hand, the same logistic regression."""
+    code, folder = study(
+        "--poolings", "mean", "--layers", "0", "1", "--seeds", "2", "--share", "0.5", "--strength", "0.1"
+    )
+    assert code == 0
+    found = json.loads((folder / "study.json").read_text(encoding="utf-8"))["probe"]
+
+    config, _, _ = parse(options())
+    data = read_data(config, quiet=True)
+    torch.manual_seed(config.run.seed)
+    model = make_model(config, data.tokenizer, data.size, len(data.labels)).eval()
+
+    def states(store, layer):
+        rows = []
+        for start, end in pairwise(store.offsets):
+            tokens = torch.from_numpy(store.tokens[start:end].astype(np.int64))[None]
+            with torch.no_grad():
+                hidden = model.backbone(input_ids=tokens, output_hidden_states=True).hidden_states[layer][0]
+            rows.append({"cls": hidden[0].numpy(), "mean": hidden.mean(dim=0).numpy()})
+        return rows
+
+    train, dev = data.stores["train"], data.stores["dev"]
+    for layer in (0, 1):
+        read, read_dev = states(train, layer), states(dev, layer)
+        for name in ("cls", "mean"):
+            [row] = [row for row in found["cells"] if (row["name"], row["layer"]) == (name, layer)]
+            for number, seed in enumerate((42, 43)):
+                drawn = np.sort(np.random.default_rng(seed).permutation(len(train))[: round(0.5 * len(train))])
+                x = np.stack([state[name] for state in read])[drawn]
+                middle, spread = x.mean(axis=0), x.std(axis=0)
+                spread[spread == 0] = 1
+                fitted = LogisticRegression(C=0.1, max_iter=300, tol=1e-3).fit(
+                    (x - middle) / spread, np.array(train.labels)[drawn]
+                )
+                predicted = fitted.predict((np.stack([state[name] for state in read_dev]) - middle) / spread)
+                gold, positive = np.array(dev.labels), [c for c in range(len(data.labels)) if c != data.negative]
+                score = 100 * f1_score(gold, predicted, labels=positive, average="micro", zero_division=0)
+                assert row["scores"][number] == pytest.approx(score, abs=1e-9)
+
+
+def test_it_leaves_a_table_a_picture_and_tensorboard(study, capsys):
+    code, folder = study("--poolings", "mean", "entity_start", "--seeds", "2")
+    assert code == 0
+    told = capsys.readouterr().out
+    assert "linear probes, top layer (1), micro_f1 over 2 seeds" in told
+    assert "best of all layers:" in told
+    assert (folder / "probe.png").stat().st_size > 5000
+    rows = list(csv.DictReader((folder / "study.csv").open(encoding="utf-8")))
+    assert [(row["layer"], row["name"]) for row in rows] == [
+        (layer, name) for layer in "01" for name in ("cls", "mean", "entity_start")
+    ]
+    assert all(float(row["difference"]) == 0 for row in rows if row["name"] == "cls")
+    shown = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
+    assert shown.Tags()["images"] == ["study/probe"]
+    by_layer = {event.step: event.value for event in shown.Scalars("probe/mean")}
+    for row in rows:
+        if row["name"] == "mean":
+            assert by_layer[int(row["layer"])] == pytest.approx(float(row["mean"]), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "own, given, message",
+    [
+        (["--poolings", "entity"], {}, "--poolings: got entity, expected some of cls, pooler, mean"),
+        (["--poolings", "attention"], {}, "--poolings: attention has weights of its own or mixes layers"),
+        (["--poolings", "last_layers"], {}, "--poolings: last_layers has weights of its own or mixes layers"),
+        (["--layers", "0", "7"], {}, "--layers: got [0, 7], expected numbers from 0 (embeddings) to 1 (the top layer)"),
+        ([], {"data__dev": "null"}, "data.dev: a study compares scores on it, expected a file"),
+        ([], {"train__epochs": "x"}, "train.epochs: got 'x', expected a whole number"),
+        (["--poolings", "entity_type_mean"], {"data__marker": "entity_punct"}, "only data.marker typed_punct writes"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(study, capsys, own, given, message):
+    code, _ = study(*own, **given)
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
+# comparing --------------------------------------------------------------------------------------------------------
+
+
+def test_paired_differences_by_hand():
+    cls, other = paired({"cls": [70.0, 74.0, 78.0], "mean": [71.0, 76.0, 81.0]}, "cls")
+    assert (cls["mean"], cls["sd"], cls["difference"], cls["difference_sd"]) == (74.0, 4.0, 0.0, 0.0)
+    assert (other["mean"], other["sd"], other["difference"], other["difference_sd"]) == (76.0, 5.0, 2.0, 1.0)
+    table = lines([cls, other], "cls")
+    assert table[1].split() == ["cls", "74.00", "4.00", "-", "-"]
+    assert table[2].split() == ["mean", "76.00", "5.00", "+2.00", "1.00"]
+
+
+def test_one_seed_has_no_spread():
+    [row] = paired({"cls": [70.0]}, "cls")
+    assert (row["sd"], row["difference_sd"]) == (None, None)
+    assert lines([row], "cls")[1].split() == ["cls", "70.00", "-", "-", "-"]
+
+
+def test_a_command_line_without_some_keys():
+    words = ["--a", "1", "--run.name", "x", "--run.dir=y", "--b=2", "--run.seed", "3"]
+    assert without(words, ("--run.name", "--run.dir", "--run.seed")) == ["--a", "1", "--b=2"]
+
+
+@pytest.mark.timeout(120)
+def test_fine_tuning_is_train_py_in_a_process_of_its_own(options, tmp_path):
+    """One run really, as the study starts it; finished, it is not trained again."""
+    variant = Variant("cls", ("--model.pooling=cls",))
+    given = options(train__max_updates=1, eval__every=1)
+    reports = finetune([variant], [7], given, tmp_path / "study")
+    run = tmp_path / "study" / "runs" / "cls-seed7"
+    assert reports["cls"] == [json.loads((run / "report.json").read_text(encoding="utf-8"))]
+    written = parse(["--config", str(run / "config.yaml")])[0]
+    assert (written.model.pooling, written.run.seed, written.run.name) == ("cls", 7, "cls-seed7")
+    before = (run / "report.json").stat().st_mtime_ns
+    assert finetune([variant], [7], given, tmp_path / "study") == reports
+    assert (run / "report.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_fails_ends_the_study_with_its_last_line(monkeypatch, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("print('first'); print('data.train: no file x'); raise SystemExit(2)")
+    monkeypatch.setattr(comparison, "TRAIN", script)
+    with pytest.raises(ValueError, match=r"ended with code 2: data\.train: no file x \(all of it: .*cls-seed1\.log\)"):
+        finetune([Variant("cls", ())], [1], [], tmp_path / "study")
+
+
+def test_fine_tuned_scores_are_paired_by_seed(study, monkeypatch, capsys):
+    """The runs themselves are replaced here: what is compared, and that poolings with weights are left to them."""
+    asked = []
+
+    def run(variants, seeds, options, folder):
+        asked.append(([v.name for v in variants], seeds, [option for option in options if "pooling" in option]))
+        return {v.name: [{"dev": {"micro_f1": 10.0 * seed + i}} for seed in seeds] for i, v in enumerate(variants)}
+
+    monkeypatch.setattr("engine.study.finetune", run)
+    code, folder = study("--poolings", "mean", "attention", "--layers", "1", "--seeds", "2", "--finetune")
+    assert code == 0
+    assert asked == [(["cls", "mean", "attention"], [42, 43], [])]
+    found = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in found["probe"]["cells"]] == ["cls", "mean"]
+    assert [row["difference"] for row in found["finetune"]] == [0.0, 1.0, 2.0]
+    assert "fine-tuned, micro_f1 over 2 seeds" in capsys.readouterr().out
