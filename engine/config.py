@@ -39,7 +39,7 @@ class DataConfig:
     query: Literal[QUERIES] = "none"
     """A second segment: `x와 y의 관계` (relation) or `x와 y의 관계는 무엇입니까?` (question)."""
     type_words: Literal[tuple(TYPE_WORDS)] = "korean"
-    """Language of the type words of typed_punct."""
+    """Language of the type words that typed_punct writes and that the tokens of typed start from."""
     types: list[str] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data."""
     labels: str = "klue"
@@ -74,12 +74,14 @@ class ModelConfig:
     """Which states stand for the sentence, see models/pooling.py."""
     head: str = "mlp"
     """What makes logits of them, see models/heads.py."""
+    added_tokens: dict[str, str | None] | list[str] = field(default_factory=dict)
+    """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone and head; 0 switches all off. null = the backbone's own, 0.1 in the head."""
     attention: Literal["auto", "padded"] = "auto"
     """How sentences of a batch are kept apart: padded inside the backbone (auto does the same today)."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """Settings of a pretrained backbone's configuration to change, e.g. {hidden_dropout_prob: 0.2}."""
+    """Settings to change in a pretrained backbone's configuration, e.g. {hidden_dropout_prob: 0.2}, or the model's."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, one more forward pass."""
     scratch: ScratchConfig = field(default_factory=ScratchConfig)
@@ -183,7 +185,7 @@ def without_effect(config: Config, given) -> list[str]:
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
-        "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
+        "data.type_words": (config.data.marker not in ("typed", "typed_punct"), f"data.marker is {config.data.marker}"),
     }
     return [
         f"warning: {key} has no effect: {reason}"
