@@ -1,6 +1,7 @@
 """Examples to token numbers and spans, in windows that never lose an entity."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark
+from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark, ordinary_marks
 from data.schema import Example
 
 EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
@@ -33,7 +34,8 @@ class Encoded:
     """An encoded example: `tokens` (T,), `spans` (2, 3, 2) over them (see `markers.Marked`), `types` (2,).
 
     `second` is where the second segment starts (T where there is none). `cut` says that tokens were left out, `wide`
-    that a span had to cover more characters than the entity, because a token crosses its rim.
+    that a span had to cover more characters than the entity, because a token crosses its rim. `pieces` counts the
+    tokens of the sentence itself, before cutting and without markers; `unknown` are its words with an unknown token.
     """
 
     tokens: np.ndarray
@@ -43,6 +45,8 @@ class Encoded:
     extra: dict[str, int | np.ndarray]
     cut: bool
     wide: bool
+    pieces: int
+    unknown: tuple[str, ...]
 
 
 class Encoder:
@@ -53,13 +57,35 @@ class Encoder:
             raise ValueError(f"data.types: lists {len(options.types)} types, expected 127 at most")
         if not tokenizer.is_fast:
             raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
-        unknown = [t for t in added_tokens(options.marker, options.types) if t not in tokenizer.get_vocab()]
-        if unknown:
-            raise ValueError(f"the tokenizer lacks the marker tokens {', '.join(unknown)}")
         self.tokenizer, self.options = tokenizer, options
+        self._check_marks()
         self.type_number = {kind: number for number, kind in enumerate(options.types, start=1)}
         # what the tokenizer itself puts around one text and around a pair: [CLS] a [SEP] b [SEP], <s> a </s></s> b </s>
         self.single, self.pair = self._template("a"), self._template("a", "a")
+
+    def _check_marks(self) -> None:
+        """Raises ValueError where markers get lost on the way to tokens; warns where types do."""
+        marker, types = self.options.marker, self.options.types
+        unknown = self.tokenizer.unk_token_id
+        numbers = {token: self._numbers(token) for token in added_tokens(marker, types)}
+        if lost := [token for token, found in numbers.items() if len(found) != 1 or found[0] == unknown]:
+            raise ValueError(f"the tokenizer lacks the marker tokens {', '.join(lost)}: each must be one known token")
+        marks = ordinary_marks(marker, types, self.options.type_words)
+        lost = [mark for mark in marks if not (found := self._numbers(mark)) or unknown in found]
+        if marks and self._numbers(marks[0]) == self._numbers(marks[1]):
+            raise ValueError(
+                f"data.marker: {marker} marks the subject with {marks[0]} and the object with {marks[1]}, but the "
+                "tokenizer knows neither, so that both look alike; use data.marker entity or typed"
+            )
+        if lost:
+            warnings.warn(
+                f"data.marker: the tokenizer does not know {', '.join(lost[:8])} of {marker}, so that the model cannot "
+                "tell them apart; data.marker entity and typed add tokens of their own",
+                stacklevel=3,
+            )
+
+    def _numbers(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _template(self, *texts: str) -> list[list[int]]:
         encoding = self.tokenizer(*texts)
@@ -123,6 +149,9 @@ class Encoder:
     def _assemble(self, example: Example, marked: Marked, a, b) -> Encoded:
         (first, offsets), (second, _) = a, b
         spans, wide = token_spans(marked, offsets)  # (2, 3, 2) over `first`
+        sizes = spans[..., 1] - spans[..., 0]
+        pieces = len(first) - int((sizes[:, 0] - sizes[:, 2]).sum())  # the whole marked span, less the entity's words
+        unknown = self._unknown(marked.text, a, spans)
         parts = self.pair if marked.second else self.single
         room = self.options.max_length - sum(map(len, parts))
         if example.entities():
@@ -146,7 +175,24 @@ class Encoder:
             tokens += [*second, *parts[2]]
         tokens = np.array(tokens, dtype=np.int32)
         types = np.array([self.type_number.get(s.type, 0) for _, s in example.entities()] or [0, 0], dtype=np.int8)
-        return Encoded(tokens, start_of_second, spans, types, extra_inputs(example, len(tokens)), cut, wide)
+        extra = extra_inputs(example, len(tokens))
+        return Encoded(tokens, start_of_second, spans, types, extra, cut, wide, pieces, unknown)
+
+    def _unknown(self, text: str, encoded, spans: np.ndarray) -> tuple[str, ...]:
+        """For each unknown token that is no marker the word around it, between blanks."""
+        tokens, offsets = encoded
+        found = np.flatnonzero(tokens == self.tokenizer.unk_token_id)
+        if not len(found):
+            return ()
+        inside = (spans[:, :, :1] <= found) & (found < spans[:, :, 1:])  # (2, 3, found)
+        marker = (inside[:, 0] & ~inside[:, 2]).any(axis=0)
+        return tuple(word_at(text, *offsets[place].tolist()) for place in found[~marker])
+
+
+def word_at(text: str, start: int, end: int) -> str:
+    """What stands between the blanks around `text[start:end]`."""
+    before, after = text[:start].split(" "), text[end:].split(" ")
+    return before[-1] + text[start:end] + after[0]
 
 
 def token_spans(marked: Marked, offsets: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -47,6 +47,24 @@ def added_tokens(marker: str, types: tuple[str, ...]) -> list[str]:
     return []
 
 
+def descriptions(marker: str, types: tuple[str, ...], type_words: str) -> dict[str, str | None]:
+    """The tokens of `added_tokens`, each with the word of its type, from which its embedding can start, or None."""
+    tokens = added_tokens(marker, types)
+    if marker != "typed":
+        return dict.fromkeys(tokens)
+    kinds = {token: kind for token in tokens for kind in types if token.endswith(f":{kind}>")}
+    return {token: TYPE_WORDS[type_words].get(kinds[token], kinds[token].lower()) for token in tokens}
+
+
+def ordinary_marks(marker: str, types: tuple[str, ...], type_words: str) -> list[str]:
+    """The characters and words of a text that stand for markers; of the first two each stands for one role."""
+    if marker == "entity_punct":
+        return ["@", "#"]
+    if marker == "typed_punct":
+        return ["@", "#", "*", "^", *(TYPE_WORDS[type_words].get(kind, kind.lower()) for kind in types)]
+    return []
+
+
 def affixes(role: str, span: Span, marker: str, words: dict[str, str]) -> tuple[list[str], list[str], int | None]:
     """Pieces before and after the entity, and which of the first ones is the type word."""
     if marker == "none":

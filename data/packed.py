@@ -18,6 +18,7 @@ from data.encode import Encoded, Encoder
 from data.schema import Example
 from data.source import Source
 from data.text import shown
+from data.words import WordCount
 
 CHUNK = 1000  # rows that are Python objects at a time
 
@@ -29,7 +30,8 @@ class TokenStore:
     tokens (T,) int32; offsets (N+1,) int64 into tokens; second (N,) int32: start of the second segment inside the
     example; spans (N, 2, 3, 2) int32: see `markers.Marked`, inside the example; types (N, 2) int8; labels (N,) int64,
     -1 where unlabelled; ids: utf-8 bytes with id_offsets (N+1,); extra: name -> (N,) or (T,) int32.
-    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...].
+    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...], and
+    under words how well the tokenizer knows the language, see `words.WordCount`.
     """
 
     tokens: np.ndarray
@@ -126,6 +128,7 @@ def write(
     arrays: dict[str, list] = {"tokens": [], "second": [], "spans": [], "types": [], "labels": [], "ids": []}
     extra: dict[str, list] = {}
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
+    words = WordCount()
 
     rows = checked_rows(source, number_of, need_labels, learned)
     # disable=None: no bar where the output is no terminal
@@ -147,12 +150,14 @@ def write(
             facts["unknown"] += int((result.tokens == unknown_token).sum())
             facts["cut"] += result.cut
             facts["wide"] += result.wide
+            words.add(example_or_error.text, result.pieces, result.unknown)
     bar.close()
     if not facts["rows"]:
         raise ValueError(
             f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
         )
 
+    facts["words"] = words.facts(encoder.tokenizer)
     ids = [text.encode() for text in arrays["ids"]]
     save = {
         "tokens": np.concatenate(arrays["tokens"]),

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -15,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from data import FORMATS, sample
 from data.encode import Encoder, EncodingOptions
 from data.labels import LEARNED, label_list, learned_labels
-from data.markers import added_tokens
+from data.markers import descriptions
 from data.options import ReaderOptions
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
@@ -23,6 +22,7 @@ from data.text import listed
 from engine.arguments import nearest
 from engine.checkpoint import Checkpoints
 from engine.config import Config, ModelConfig
+from engine.corpus import known_language, rows_without_entities, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
@@ -42,11 +42,14 @@ from engine.summary import describe
 from engine.tracking import Silent, Tracker
 from losses import LOSSES
 from models import MODELS
-from models.backbone import pretrained_backbone, pretrained_config, scratch_config, set_dropout
+from models.backbone import scratch_config, set_dropout
+from models.compatibility import check_tokenizer
 from models.heads import HEADS
 from models.layers import freeze, start_anew
+from models.overrides import override
 from models.pooling import POOLINGS
-from models.tokens import add_tokens, fit_embedding, load_tokenizer, wordpiece_tokenizer
+from models.pretrained import pretrained_backbone, pretrained_config
+from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Data:
-    """What the data files and the tokenizer give. `size`: tokens before the markers were added."""
+    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it."""
 
     labels: list[str]
     negative: int | None
     tokenizer: PreTrainedTokenizerBase
-    size: int
+    new: dict[str, str | None]
     encoder: Encoder
     stores: dict[str, TokenStore]
     digests: dict[str, str]
@@ -99,12 +102,13 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         heartbeat = Heartbeat(accelerator)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     train = data.stores["train"]
-    model = make_model(config, data.tokenizer, data.size, len(data.labels))
+    notes: list[str] = []
+    model = make_model(config, data.tokenizer, data.new, len(data.labels), notes)
     counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, data.stores, loader, total, model, accelerator, precision, threads)
+    described = describe(config, data.stores, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
@@ -154,7 +158,7 @@ def read_data(config: Config, quiet: bool) -> Data:
     """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
     learned = config.data.labels == LEARNED
     labels = None if learned else known_labels(config, label_list(config.data.labels))
-    tokenizer, encoder, size = make_encoder(config)
+    tokenizer, encoder, new = make_encoder(config)
     sources = {"train": open_part(config, "train", config.data.train)}
     if config.data.dev is not None:
         sources["dev"] = open_part(config, "dev", config.data.dev)
@@ -168,7 +172,9 @@ def read_data(config: Config, quiet: bool) -> Data:
         if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
     digests = {part: source.digest for part, source in sources.items()}
-    return Data(labels, negative_number(config.data.negative_label, labels), tokenizer, size, encoder, stores, digests)
+    words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
+    negative = negative_number(config.data.negative_label, labels)
+    return Data(labels, negative, tokenizer, new, encoder, stores, digests)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
@@ -235,28 +241,17 @@ def negative_number(name: str | None, labels: list[str]) -> int | None:
     return None if name is None else labels.index(name)
 
 
-def rows_without_entities(key: str, store: TokenStore, pooling: str) -> None:
-    """Raises ValueError where a pooling would read entities that are not there."""
-    if len(missing := np.flatnonzero(store.spans[:, 0, 0, 0] < 0)):
-        raise ValueError(
-            f"model.pooling: {pooling} reads the entities, but {len(missing)} rows of {key} have none, the first is "
-            f"{store.id(missing[0])!r}; use model.pooling cls"
-        )
-
-
-def known_language(key: str, store: TokenStore) -> None:
-    """Raises ValueError where more than half of the tokens are unknown: nothing can be learned from them."""
-    share = store.facts["unknown"] / store.facts["tokens"]
-    if share > 0.5:
-        raise ValueError(f"model.tokenizer: {100 * share:.1f} % of the tokens of {key} are unknown to it")
-
-
-def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, int]:
-    """Tokenizer with the marker tokens, encoder, and the tokenizer's size before they were added."""
-    name = config.model.tokenizer or config.model.backbone
+def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict[str, str | None]]:
+    """Tokenizer with added words and marker tokens, encoder, and the new tokens with what describes each."""
+    backbone = config.model.backbone
+    name = config.model.tokenizer or backbone
     tokenizer = wordpiece_tokenizer(sample.vocabulary()) if name == "sample" else load_tokenizer(name)
-    size = len(tokenizer)
-    add_tokens(tokenizer, added_tokens(config.data.marker, tuple(config.data.types)))
+    if backbone is not None:
+        check_tokenizer(tokenizer, name, backbone)
+    words = config.model.added_tokens
+    new = add_words(tokenizer, words if isinstance(words, dict) else dict.fromkeys(words))
+    described = descriptions(config.data.marker, tuple(config.data.types), config.data.type_words)
+    new |= {token: described[token] for token in add_tokens(tokenizer, list(described))}
     options = EncodingOptions(
         marker=config.data.marker,
         query=config.data.query,
@@ -264,19 +259,31 @@ def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, int]
         types=tuple(config.data.types),
         max_length=config.data.max_length,
     )
-    return tokenizer, Encoder(tokenizer, options), size
+    return tokenizer, Encoder(tokenizer, options), new
 
 
-def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, classes: int) -> PreTrainedModel:
-    """The model with its backbone's weights, new or pretrained, and an embedding row for every token."""
+def make_model(
+    config: Config,
+    tokenizer: PreTrainedTokenizerBase,
+    new: dict[str, str | None],
+    classes: int,
+    notes: list[str] | None = None,
+) -> PreTrainedModel:
+    """The model with its backbone's weights, new or pretrained, and an embedding row for every token.
+
+    `notes` takes lines about both for the summary.
+    """
     settings = config.model
+    model_class = MODELS[settings.name]
+    own = {}
     if settings.backbone is None:
         scratch = settings.scratch
         nested = scratch_config(scratch.hidden_size, scratch.layers, scratch.heads, tokenizer, config.data.max_length)
+        set_dropout(nested, settings.dropout)
     else:
-        nested = pretrained_config(settings.backbone, settings.overrides, size, config.data.max_length)
-    set_dropout(nested, settings.dropout)
-    model_class = MODELS[settings.name]
+        nested = pretrained_config(settings.backbone, config.data.max_length)
+        set_dropout(nested, settings.dropout)
+        own = override(nested, settings.overrides, settings.backbone, model_class.config_class)
     model = model_class(
         model_class.config_class(
             backbone=nested,
@@ -288,6 +295,7 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
             entity_embeddings=settings.entity_embeddings,
             entity_types=len(config.data.types),
             classes=classes,
+            **own,
         )
     )
     if not hasattr(model, "all_tied_weights_keys"):
@@ -295,8 +303,11 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
             f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights "
             "are not initialised and from_pretrained fails"
         )
-    if settings.backbone is not None:
-        pretrained = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
+    lines = []
+    if settings.backbone is None:
+        fit_embedding(model.backbone, tokenizer)
+    else:
+        pretrained, line = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
         if settings.reinit:
             refuse_frozen(settings, nested.num_hidden_layers)
             start_anew(pretrained, model.backbone, settings.reinit)
@@ -304,12 +315,17 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerBase, size: int, cl
             model.put_backbone(pretrained)
         else:
             model.backbone = pretrained
-    new_rows = fit_embedding(model.backbone, tokenizer)
+        rows = fit_embedding(model.backbone, tokenizer, new)
+        lines = [f"{'weights':<12} {line}"]
+        if new:
+            lines.append(f"{'new tokens':<12} {len(new):,}, {max(0, len(new) - rows):,} of them in spare slots")
+    if notes is not None:
+        notes += lines
     model.config.backbone = model.backbone.config
     freeze(model.backbone, settings.freeze)
-    if new_rows and settings.freeze != "none":
+    if new and settings.freeze != "none":
         warnings.warn(
-            f"model.freeze: the rows of {new_rows} added tokens are frozen as they start; the markers entity_punct and "
+            f"model.freeze: the rows of {len(new)} added tokens are frozen as they start; the markers entity_punct and "
             "typed_punct need no new tokens",
             stacklevel=2,
         )

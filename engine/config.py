@@ -41,7 +41,7 @@ class DataConfig:
     query: Literal[QUERIES] = "none"
     """A second segment: `x와 y의 관계` (relation) or `x와 y의 관계는 무엇입니까?` (question)."""
     type_words: Literal[tuple(TYPE_WORDS)] = "korean"
-    """Language of the type words of typed_punct."""
+    """Language of the type words that typed_punct writes and that the tokens of typed start from."""
     columns: Columns = field(default_factory=Columns)
     """Where things stand in a row, see data/options.py."""
     header: bool = True
@@ -99,12 +99,14 @@ class ModelConfig:
     """Weights of the backbone that do not learn: embeddings; a number = them and so many first layers; all."""
     reinit: int = 0
     """So many top layers of the backbone start anew (Zhang et al. 2021, arXiv 2006.05987)."""
+    added_tokens: dict[str, str | None] | list[str] = field(default_factory=dict)
+    """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
     attention: Literal["auto", "padded"] = "auto"
     """How sentences of a batch are kept apart: padded inside the backbone (auto does the same today)."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """Settings of a pretrained backbone's configuration to change, e.g. {hidden_dropout_prob: 0.2}."""
+    """Settings to change in a pretrained backbone's configuration, e.g. {hidden_dropout_prob: 0.2}, or the model's."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, one more forward pass."""
     scratch: ScratchConfig = field(default_factory=ScratchConfig)
@@ -213,7 +215,7 @@ def without_effect(config: Config, given) -> list[str]:
         "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
         "data.marker": (config.data.format == "text", "data.format text has no entities"),
         "data.types": (config.data.format in ("text", "semeval"), f"data.format {config.data.format} has no types"),
-        "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
+        "data.type_words": (config.data.marker not in ("typed", "typed_punct"), f"data.marker is {config.data.marker}"),
     }
     return [
         f"warning: {key} has no effect: {reason}"

@@ -94,7 +94,7 @@ def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds:
     set_threads(config.run.threads)
     data = read_data(config, quiet=False)
     torch.manual_seed(config.run.seed)
-    model = make_model(config, data.tokenizer, data.size, len(data.labels))
+    model = make_model(config, data.tokenizer, data.new, len(data.labels))
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     top = model.config.backbone.num_hidden_layers
     layers = sorted(set(own.layers)) if own.layers else list(range(top + 1))

@@ -18,15 +18,17 @@ def describe(
     accelerator: Accelerator,
     precision: str,
     threads: int,
+    notes: list[str],
 ) -> str:
-    """The resolved configuration and what follows from it."""
+    """The resolved configuration and what follows from it. `notes`: lines about the model's making."""
     lines = [config.to_yaml().rstrip(), ""]
     for part, store in stores.items():
         facts = store.facts
         lines.append(
             f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens "
             f"({facts['tokens'] / facts['rows']:.1f} each, longest {store.lengths.max()}), "
-            f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown"
+            f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown, "
+            f"{facts['words']['pieces'] / max(facts['words']['words'], 1):.2f} a word"
         )
         notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
         lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
@@ -40,6 +42,7 @@ def describe(
     lines += [
         f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",
         f"{'padding':<12} {100 * loader.padding_share:.1f} % of positions",
+        *notes,
         f"{'parameters':<12} {parameters:,}",
         f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}{sharded}, {threads} threads each",
         f"{'precision':<12} {precision}",

@@ -1,38 +1,15 @@
-"""Pretrained or new encoders: loading, guards, and the only place where padding and attention masks exist.
+"""Encoders on packed batches: the only place where padding and attention masks exist.
 
 Legend: B examples, T tokens of all of them, L tokens of the longest, H hidden size.
 """
 
-import contextlib
 import inspect
-import warnings
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    BertConfig,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.batch import Batch
-
-# keys whose change would ask for other weights than the checkpoint holds
-ARCHITECTURE = (
-    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "embedding_size",
-    "max_position_embeddings", "type_vocab_size", "model_type", "pad_token_id",
-)  # fmt: skip
-
-
-# what transformers can build as a language model that looks left only, and as one that looks both ways
-CAUSAL, MASKED = AutoModelForCausalLM._model_mapping, AutoModelForMaskedLM._model_mapping
 
 
 def hidden_states(backbone: PreTrainedModel, batch: Batch, added: Tensor | None = None, layers: int = 1) -> Tensor:
@@ -103,119 +80,6 @@ def scratch_config(
         max_position_embeddings=max(512, max_length),
         pad_token_id=tokenizer.pad_token_id,
     )
-
-
-def pretrained_config(name: str, overrides: dict | None, tokenizer_size: int, max_length: int) -> PreTrainedConfig:
-    """The configuration of a pretrained backbone, checked against tokenizer and length before weights are read."""
-    config = fetch(name, lambda **options: AutoConfig.from_pretrained(name, trust_remote_code=False, **options))
-    encoder = not (getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False))
-    causal = type(config) in CAUSAL and type(config) not in MASKED
-    if causal or not encoder or not hasattr(config, "vocab_size") or not hasattr(config, "hidden_size"):
-        raise ValueError(
-            f"model.backbone: {name} ({config.model_type}) is no bidirectional encoder such as BERT, RoBERTa, XLM-R, "
-            "ELECTRA or ModernBERT"
-        )
-    for key, value in (overrides or {}).items():
-        if key in ARCHITECTURE:
-            raise ValueError(
-                f"model.overrides.{key}: {value!r} would not fit the weights of {name}, which has "
-                f"{getattr(config, key, None)!r}; only settings such as dropout can be overridden"
-            )
-        if not hasattr(config, key):
-            raise ValueError(
-                f"model.overrides.{key}: the configuration of {name} ({config.model_type}) has no such key"
-            )
-        setattr(config, key, value)
-    if tokenizer_size > config.vocab_size:
-        raise ValueError(
-            f"model.tokenizer: it has {tokenizer_size} tokens, but the embedding of {name} has {config.vocab_size} "
-            "rows; use the backbone's own tokenizer"
-        )
-    longest = longest_input(config)
-    if max_length > longest:
-        raise ValueError(f"data.max_length: {max_length} tokens, but {name} has positions for {longest}")
-    return config
-
-
-def longest_input(config: PreTrainedConfig) -> int:
-    """Tokens that a backbone has positions for; the RoBERTa family starts counting after its padding number."""
-    positions = getattr(config, "max_position_embeddings", None) or 10**9
-    reserved = config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "data2vec-text")
-    return positions - (config.pad_token_id or 0) - 1 if reserved else positions
-
-
-def pretrained_backbone(name: str, config: PreTrainedConfig, pooler: bool = False) -> PreTrainedModel:
-    """The weights of `name` in float32, whatever the checkpoint's type; what is missing in it is named."""
-    folder = Path(name)
-    if folder.is_dir() and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
-        raise ValueError(f"model.backbone: the folder {name} has no weights; expected a file such as model.safetensors")
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # its table of weights that nothing here reads, such as the pooler's
-    try:
-        backbone, report = fetch(
-            name,
-            lambda **options: AutoModel.from_pretrained(
-                name,
-                config=config,
-                dtype=torch.float32,
-                trust_remote_code=False,
-                output_loading_info=True,
-                **pooler_choice(config, pooler),
-                **options,
-            ),
-        )
-    finally:
-        transformers_logging.set_verbosity(level)
-    missing = sorted(report["missing_keys"])
-    if missing:
-        warnings.warn(
-            f"model.backbone: {name} lacks {len(missing)} weights, which start at random: {', '.join(missing[:5])}"
-            + (", ..." if len(missing) > 5 else ""),
-            stacklevel=2,
-        )
-    return backbone
-
-
-def fetch(name: str, load, key: str = "model.backbone"):
-    """`load()` for a folder or a hub name, with one clear message about `key` where it cannot be had."""
-    path = Path(name)
-    if path.exists():
-        if not path.is_dir():
-            raise ValueError(f"{key}: {name} is a file, expected a folder or a hub name")
-        if not (path / "config.json").is_file():
-            raise ValueError(f"{key}: the folder {name} has no config.json")
-        try:
-            return load(local_files_only=True)
-        except Exception as error:  # damaged files raise a type of their own in each library
-            raise ValueError(f"{key}: the folder {name} cannot be loaded ({first_line(error)})") from None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return load(local_files_only=True)  # what is in the cache needs no network
-    reach_hub(name, key)
-    try:
-        return load()
-    except Exception as error:
-        raise ValueError(f"{key}: {name} cannot be loaded from the hub ({first_line(error)})") from None
-
-
-def reach_hub(name: str, key: str) -> None:
-    """One question to the hub with a short time limit, instead of five retries a file and process."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
-
-    try:
-        if HF_HUB_OFFLINE:
-            raise OSError("HF_HUB_OFFLINE is set")
-        HfApi().model_info(name, timeout=5)
-    except Exception as error:  # the hub client raises many types; all of them mean: not to be had
-        raise ValueError(
-            f"{key}: {name} is no folder here, is not in the local cache, and {ENDPOINT} does not give it "
-            f"({type(error).__name__}: {first_line(error)}); on a machine with network run "
-            f"`hf download {name} --local-dir FOLDER` and set --{key} FOLDER"
-        ) from None
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def set_dropout(config: PreTrainedConfig, share: float | None) -> None:

@@ -166,7 +166,7 @@ BACKBONES = {
     "too long for RoBERTa": (
         {
             "config.json": json.dumps(
-                SMALL | {"model_type": "roberta", "pad_token_id": 1, "max_position_embeddings": 42}
+                SMALL | {"model_type": "roberta", "pad_token_id": 0, "max_position_embeddings": 41}
             )
         },
         ["--data.max_length", "41"],

@@ -452,7 +452,7 @@ def test_slow_tokenizer_is_refused():
 def test_missing_marker_tokens_are_named():
     tokenizer = tiny()
     add_tokens(tokenizer, ["<subj>", "</obj>"])
-    with pytest.raises(ValueError, match=r"lacks the marker tokens </subj>, <obj>$"):
+    with pytest.raises(ValueError, match=r"lacks the marker tokens </subj>, <obj>: each must be one known token$"):
         Encoder(tokenizer, EncodingOptions(marker="entity"))
 
 

@@ -157,7 +157,7 @@ def test_store_holds_what_the_encoder_made(mixed):
     }  # fmt: skip
     unknown = sum(one.tokens.tolist().count(1) for one in encoded)
     assert unknown > 0
-    assert store.facts == {
+    assert {key: value for key, value in store.facts.items() if key != "words"} == {
         "rows": 7, "tokens": sum(len(one.tokens) for one in encoded), "unknown": unknown, "cut": 1, "wide": 0,
         "skipped": [],
     }  # fmt: skip

@@ -40,7 +40,7 @@ def test_a_probe_equals_its_own_computation(study, options):
     config, _, _ = parse(options())
     data = read_data(config, quiet=True)
     torch.manual_seed(config.run.seed)
-    model = make_model(config, data.tokenizer, data.size, len(data.labels)).eval()
+    model = make_model(config, data.tokenizer, data.new, len(data.labels)).eval()
 
     def states(store, layer):
         rows = []

@@ -20,10 +20,10 @@ TEXT = "가람은 @ * 사람 * 나래 @ Xyz"
 def test_tokens_are_added_once(save):
     tokenizer = load_tokenizer(str(save("bert")[0]))
     size = len(tokenizer)
-    assert add_tokens(tokenizer, MARKERS) == 4
+    assert add_tokens(tokenizer, MARKERS) == MARKERS
     assert len(tokenizer) == size + 4
-    assert add_tokens(tokenizer, MARKERS) == 0
-    assert add_tokens(tokenizer, [*MARKERS, "[NEW]"]) == 1
+    assert add_tokens(tokenizer, MARKERS) == []
+    assert add_tokens(tokenizer, [*MARKERS, "[NEW]"]) == ["[NEW]"]
     assert [tokenizer.convert_tokens_to_ids(token) for token in MARKERS] == list(range(size, size + 4))
 
 
@@ -36,7 +36,7 @@ def test_an_added_token_is_one_token_that_no_text_can_split(save):
 
 def test_words_of_the_vocabulary_are_not_added_again(save):
     tokenizer = load_tokenizer(str(save("bert")[0]))
-    assert add_tokens(tokenizer, ["@", "#", "가"]) == 0
+    assert add_tokens(tokenizer, ["@", "#", "가"]) == []
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "electra"], indirect=True)
@@ -74,7 +74,8 @@ def test_tokenizer_embedding_configuration_and_saved_model_agree(save, load, fam
     model = load(folder, data__marker="typed")
     tokenizer = load_tokenizer(str(folder))
     new = added_tokens("typed", ("PER", "ORG", "LOC", "DAT", "POH", "NOH"))
-    assert add_tokens(tokenizer, new) == len(new) == 24
+    assert add_tokens(tokenizer, new) == new
+    assert len(new) == 24
     model.save_pretrained(tmp_path / "best")
     tokenizer.save_pretrained(tmp_path / "best")
     opened, again = AutoModel.from_pretrained(tmp_path / "best"), AutoTokenizer.from_pretrained(tmp_path / "best")
@@ -85,7 +86,7 @@ def test_tokenizer_embedding_configuration_and_saved_model_agree(save, load, fam
     ]  # fmt: skip
     assert sizes == [len(tokenizer)] * 5
     assert again.get_vocab() == tokenizer.get_vocab()
-    assert add_tokens(again, new) == 0
+    assert add_tokens(again, new) == []
     assert fit_embedding(opened.backbone, again) == 0
 
 
