@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.metrics import auc, f1_score, precision_recall_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModel, AutoTokenizer
@@ -215,6 +216,22 @@ def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run):
 def test_saved_configuration_repeats_the_run(small):
     assert main(["--config", str(small / "straight" / "config.yaml"), "--run.name", "again"]) == 0
     assert final_state(small / "again") == final_state(small / "straight")
+
+
+def test_best_names_pooling_and_head_and_holds_their_weights(small, sample_run):
+    options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "parts"]
+    assert main([*options, "--model.pooling=cls", "--model.head=bigru", "--model.entity_embeddings=[role]"]) == 0
+    written, default = (
+        json.loads((small / name / "best" / "config.json").read_text()) for name in ("parts", "straight")
+    )
+    chosen = [(w["pooling"], w["head"], w["entity_embeddings"]) for w in (written, default)]
+    assert chosen == [("cls", "bigru", ["role"]), ("entity_start", "mlp", [])]
+    weights, others = (load_file(best / "model.safetensors") for best in bests)
+    assert {"head.rnn.weight_ih_l0", "embeddings.role_table"} <= set(weights) - set(others)
+    assert weights["embeddings.role_table"].any(dim=1).all()  # roles came with the batches
+    shared = [name for name in weights if name in others and "key.bias" not in name]
+    assert {name.split(".")[0] for name in shared} == {"backbone", "head"}
+    assert not any(torch.equal(weights[name], others[name]) for name in shared)
 
 
 def test_other_configuration_is_not_continued(small, sample_run, capsys):
