@@ -221,9 +221,8 @@ def test_saved_configuration_repeats_the_run(small):
 def test_best_names_pooling_and_head_and_holds_their_weights(small, sample_run):
     options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "parts"]
     assert main([*options, "--model.pooling=cls", "--model.head=bigru", "--model.entity_embeddings=[role]"]) == 0
-    written, default = (
-        json.loads((small / name / "best" / "config.json").read_text()) for name in ("parts", "straight")
-    )
+    bests = [small / name / "best" for name in ("parts", "straight")]
+    written, default = (json.loads((best / "config.json").read_text()) for best in bests)
     chosen = [(w["pooling"], w["head"], w["entity_embeddings"]) for w in (written, default)]
     assert chosen == [("cls", "bigru", ["role"]), ("entity_start", "mlp", [])]
     weights, others = (load_file(best / "model.safetensors") for best in bests)
