@@ -29,9 +29,11 @@ class Source:
 
     @property
     def label_hint(self) -> str:
-        """What may be the matter where rows have no label; to be put after a message."""
-        reads = getattr(FORMATS[self.format], "READS", ())
-        return "; data.columns.label names where it stands" if "columns.label" in reads else ""
+        """Where the label of a row was looked for; to be put after a message."""
+        reader = FORMATS[self.format]
+        if "columns.label" not in getattr(reader, "READS", ()):
+            return ""
+        return f"; looked for in {shown(self.options.column('label', reader.LABEL))}, data.columns.label names another"
 
     def examples(self):
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
@@ -67,7 +69,8 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     if location.startswith("sample:"):
         return Source(location, sample.json_bytes(location.removeprefix("sample:")), "klue")
     if location.startswith("hub:"):
-        return Source(location, hub_bytes(location, part, key), "klue")
+        format = "klue" if format in ("auto", "boostcamp") else format
+        return Source(location, hub_bytes(location, part, key), format, options)
     path = Path(location)
     try:
         raw = path.read_bytes()

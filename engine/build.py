@@ -12,22 +12,20 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import FORMATS, sample
 from data.encode import Encoder, EncodingOptions
-from data.labels import LEARNED, label_list, learned_labels
+from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.markers import added_tokens
-from data.options import ReaderOptions
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
-from data.text import listed
 from engine.arguments import nearest
 from engine.checkpoint import Checkpoints
-from engine.config import Config
+from engine.config import Config, reader_options
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
 from engine.heartbeat import Heartbeat, meeting
 from engine.loader import Loader
-from engine.metrics import directed_relations
+from engine.metrics import require_directions
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
@@ -150,12 +148,14 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
 def read_data(config: Config, quiet: bool) -> Data:
     """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
     learned = config.data.labels == LEARNED
-    labels = None if learned else known_labels(config, label_list(config.data.labels))
-    tokenizer, encoder, size = make_encoder(config)
     sources = {"train": open_part(config, "train", config.data.train)}
+    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    if config.eval.metric == "semeval":
+        require_directions(labels, negative)
+    tokenizer, encoder, size = make_encoder(config)
     if config.data.dev is not None:
         sources["dev"] = open_part(config, "dev", config.data.dev)
-    labels = labels or known_labels(config, learned_labels(sources["train"], config.data.on_bad_row))
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
     stores = {}
     for part, source in sources.items():
@@ -165,25 +165,11 @@ def read_data(config: Config, quiet: bool) -> Data:
         if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
     digests = {part: source.digest for part, source in sources.items()}
-    return Data(labels, negative_number(config.data.negative_label, labels), tokenizer, size, encoder, stores, digests)
+    return Data(labels, negative, tokenizer, size, encoder, stores, digests)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
-    data = config.data
-    options = ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
-    return open_source(location, data.format, part, f"data.{part}", options)
-
-
-def known_labels(config: Config, labels: list[str]) -> list[str]:
-    """The labels. Raises ValueError where negative label or metric do not fit them."""
-    negative = negative_number(config.data.negative_label, labels)
-    if config.eval.metric == "semeval" and directed_relations(labels, negative) is None:
-        raise ValueError(
-            "eval.metric: semeval needs labels such as Cause-Effect(e1,e2), and Other as data.negative_label; found "
-            f"{listed([label for label in labels if label != config.data.negative_label])}, and the negative label "
-            f"{config.data.negative_label}"
-        )
-    return labels
+    return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
 
 
 def check_names(config: Config) -> None:
@@ -223,14 +209,6 @@ def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     return tracker
-
-
-def negative_number(name: str | None, labels: list[str]) -> int | None:
-    if name is not None and name not in labels:
-        raise ValueError(
-            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
-        )
-    return None if name is None else labels.index(name)
 
 
 def rows_without_entities(key: str, store: TokenStore, pooling: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import yaml
 
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
-from data.options import Columns
+from data.options import Columns, ReaderOptions
 from engine.deliver import OUTCOMES, VARIABLE, address
 
 
@@ -188,6 +188,10 @@ class Config:
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.as_dict(), allow_unicode=True, sort_keys=False)
+
+
+def reader_options(data: DataConfig) -> ReaderOptions:
+    return ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
 
 
 def without_effect(config: Config, given) -> list[str]:

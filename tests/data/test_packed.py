@@ -413,7 +413,8 @@ def test_chunks_do_not_change_the_store(tmp_path, monkeypatch):
 
 
 def test_rows_without_label(tmp_path):
-    reason = "the row has no label, which training and evaluation need; data.columns.label names where it stands"
+    reason = "the row has no label, which training and evaluation need; looked for in 'label', "
+    reason += "data.columns.label names another"
     with pytest.raises(ValueError, match=rf"^rows\.json, row 4: {reason}$"):
         make_store(tmp_path, need_labels=True)
     assert make_store(tmp_path, need_labels=False).labels.tolist() == [1, 2, 3, -1, 0]
