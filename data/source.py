@@ -90,7 +90,7 @@ def detect(raw: bytes) -> str:
 
 
 def hub_bytes(location: str, part: str, key: str) -> bytes:
-    """A relation data set of the hub in KLUE's columns, as the bytes of a KLUE JSON file (needs the extra `hub`)."""
+    """A data set of the hub as the bytes of a JSON file, classes by name (needs the extra `hub`)."""
     try:
         import datasets
     except ImportError:
@@ -105,12 +105,12 @@ def hub_bytes(location: str, part: str, key: str) -> bytes:
             f"{key}: cannot load {location} from the hub ({type(error).__name__}: {error!s:.200}); "
             "download the files once and give their path instead"
         ) from None
-    label = rows.features.get("label")
-    names = getattr(label, "names", None)
+    names = {column: kind.names for column, kind in rows.features.items() if getattr(kind, "names", None)}
 
-    def named(number: int | None) -> str | None:
+    def named(row: dict, column: str) -> str | None:
         # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
-        return names[number] if number is not None and number >= 0 else None
+        number = row[column]
+        return names[column][number] if number is not None and number >= 0 else None
 
-    converted = [{**row, "label": named(row["label"])} if names else dict(row) for row in rows]
+    converted = [{**row, **{column: named(row, column) for column in names}} for row in rows]
     return json.dumps(converted, ensure_ascii=False).encode()

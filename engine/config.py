@@ -200,7 +200,14 @@ def without_effect(config: Config, given) -> list[str]:
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
-        "data.marker": (config.data.format == "text", "data.format text has no entities"),
+        "data.marker": (
+            config.data.format == "text" and config.data.marker != "none",
+            "data.format text has no entities",
+        ),
+        "data.query": (
+            config.data.format == "text" and config.data.query != "none",
+            "data.format text has no entities",
+        ),
         "data.types": (config.data.format in ("text", "semeval"), f"data.format {config.data.format} has no types"),
         "data.type_words": (config.data.marker != "typed_punct", f"data.marker is {config.data.marker}"),
     }
