@@ -27,7 +27,7 @@ def records(
             fields = next(reader, None)
         except csv.Error as error:
             where = f"row {number} (line {line})" if number else f"line {line}"
-            raise ValueError(f"{name}, {where}: no valid CSV ({error}; {advice})") from None
+            raise ValueError(f"{name}, {where}: no valid CSV ({listed([str(error)])}; {advice})") from None
         if fields is None:
             return
         if fields:

@@ -22,10 +22,10 @@ class Source:
     options: ReaderOptions = DEFAULT
 
     @cached_property
-    def digest(self) -> str:
-        """What was read and how: the format, options that are not as by default, SHA-256 of the bytes."""
-        changed = [f"{name}={value}" for name, value in self.options.changed().items()]
-        return " ".join([self.format, *changed, hashlib.sha256(self.raw).hexdigest()])
+    def identity(self) -> dict[str, str]:
+        """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
+        changed = {name: str(value) for name, value in self.options.changed().items()}
+        return {"sha256": hashlib.sha256(self.raw).hexdigest(), "format": self.format} | changed
 
     @property
     def label_hint(self) -> str:

@@ -71,7 +71,7 @@ class Data:
     size: int
     encoder: Encoder
     stores: dict[str, TokenStore]
-    digests: dict[str, str]
+    identities: dict[str, dict[str, str]]
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -99,7 +99,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, data.stores, loader, total, model, accelerator, precision, threads)
+    described = describe(config, data.stores, data.labels, loader, total, model, accelerator, precision, threads)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
@@ -107,7 +107,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
     options = data.encoder.options.as_dict()
     encoding = {**options, "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(config, data.digests, data.labels, encoding, precision, threads, accelerator.num_processes)
+    facts = run_facts(config, data.identities, data.labels, encoding, precision, threads, accelerator.num_processes)
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
@@ -164,8 +164,8 @@ def read_data(config: Config, quiet: bool) -> Data:
         known_language(f"data.{part}", stores[part])
         if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
-    digests = {part: source.digest for part, source in sources.items()}
-    return Data(labels, negative, tokenizer, size, encoder, stores, digests)
+    identities = {part: source.identity for part, source in sources.items()}
+    return Data(labels, negative, tokenizer, size, encoder, stores, identities)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:

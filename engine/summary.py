@@ -11,6 +11,7 @@ from engine.loader import Loader
 def describe(
     config: Config,
     stores: dict[str, TokenStore],
+    labels: list[str],
     loader: Loader,
     total: int,
     model: PreTrainedModel,
@@ -33,6 +34,8 @@ def describe(
             lines.append(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
             )
+    if config.data.labels == "learned":
+        lines.append(f"{'labels':<12} {len(labels)} learned from data.train: {', '.join(labels)[:200]}")
     per_epoch = loader.updates_per_epoch
     parameters = sum(p.numel() for p in model.parameters())
     sharded = ", sharded (FSDP2)" if accelerator.is_fsdp2 else ""

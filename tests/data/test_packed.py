@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from data import packed
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
+from data.options import ReaderOptions
 from data.packed import load, prepare
 from data.schema import Example
 from data.source import Source
@@ -260,6 +261,7 @@ def test_second_time_nothing_is_encoded(tmp_path, monkeypatch):
 
 CHANGES = {
     "raw bytes": {"source": Source("rows.json", source().raw + b" ", "klue")},
+    "options of the reader": {"source": Source("rows.json", source().raw, "klue", ReaderOptions(header=False))},
     "marker": {"encoder": {"marker": "entity_punct"}},
     "query": {"encoder": {"query": "relation"}},
     "language": {"encoder": {"type_words": "english"}},
@@ -278,8 +280,9 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
     base = {"source": source(labelled), "encoder": {}, "labels": LABELS, "on_bad_row": "error", "need_labels": False}
     found = {}
     for name, change in ({"nothing": {}} | CHANGES).items():
-        if "source" in change:
-            change = {"source": Source("rows.json", base["source"].raw + b" ", "klue")}
+        if "source" in change:  # of the same rows
+            extra = b" " if name == "raw bytes" else b""
+            change = {"source": dataclasses.replace(change["source"], raw=base["source"].raw + extra)}
         options = base | change
         before = set(folders(tmp_path))
         prepare(
@@ -288,7 +291,7 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
         )  # fmt: skip
         found[name] = len(set(folders(tmp_path)) - before)
     assert found == dict.fromkeys(["nothing", *CHANGES], 1)
-    assert len(folders(tmp_path)) == 12
+    assert len(folders(tmp_path)) == 13
 
 
 def test_name_of_the_file_does_not_change_the_key(tmp_path):
