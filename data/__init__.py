@@ -1,4 +1,5 @@
-"""From a file to packed batches. Reading order: schema, klue, boostcamp, markers, encode, packed, batch.
+"""From a file to packed batches. Reading order: schema, options, klue, boostcamp, semeval, tacred,
+table, markers, encode, packed, batch.
 
 A format is a module with two functions: `rows(raw, name, options)` cuts the bytes of a file into rows, with a
 ValueError for a row that cannot be cut; `example(row, options)` makes an `Example` of one row.
@@ -9,6 +10,8 @@ Errors are ValueErrors with what was found and expected. Adding one = one file +
 
 from types import ModuleType
 
-from data import boostcamp, klue, semeval
+from data import boostcamp, klue, semeval, table, tacred
 
-FORMATS: dict[str, ModuleType] = {"klue": klue, "boostcamp": boostcamp, "semeval": semeval}
+FORMATS: dict[str, ModuleType] = {
+    "klue": klue, "boostcamp": boostcamp, "semeval": semeval, "tacred": tacred, "text": table,
+}  # fmt: skip

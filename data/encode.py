@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark, ordinary_marks
 from data.schema import Example
+from data.text import listed
 
 EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
 
@@ -118,10 +119,7 @@ class Encoder:
                             f"{', '.join(marker for marker in MARKERS if marker not in TYPED)}"
                         )
                     if span.type and span.type not in self.type_number:
-                        raise ValueError(
-                            f"entity type {span.type!r} is none of {', '.join(options.types)}; "
-                            "list the types of your data in data.types"
-                        )
+                        raise ValueError(self._unknown_type(span.type, examples))
                 marked.append(mark(example, options.marker, options.query, options.type_words))
             except ValueError as error:
                 marked.append(error)
@@ -135,6 +133,13 @@ class Encoder:
                 yield self._assemble(example, mark_or_error, a, b)
             except ValueError as error:
                 yield error
+
+    def _unknown_type(self, kind: str, examples: Sequence[Example]) -> str:
+        found = {span.type for example in examples for _, span in example.entities()}
+        others = sorted(found - self.type_number.keys() - {kind, ""})
+        also = f"; rows near it also have {listed(others)}" if others else ""
+        known = ", ".join(self.options.types)
+        return f"entity type {kind!r} is none of {known}; list the types of your data in data.types{also}"
 
     def _tokenize(self, texts: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Token numbers (t,) and character offsets (t, 2) of each text, without special tokens."""

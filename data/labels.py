@@ -28,8 +28,6 @@ BOOSTCAMP = (
 )  # fmt: skip
 
 LABELS: dict[str, tuple[str, ...]] = {"klue": KLUE, "boostcamp": BOOSTCAMP}
-
-
 LEARNED = "learned"  # data.labels: those of the training rows
 
 
@@ -81,3 +79,11 @@ def label_list(name: str) -> list[str]:
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) != len(labels) or len(labels) < 2:
         raise ValueError(f"data.labels: {name} must list at least two different names, found {labels!r:.200}")
     return labels
+
+
+def negative_number(name: str | None, labels: list[str]) -> int | None:
+    if name is not None and name not in labels:
+        raise ValueError(
+            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
+        )
+    return None if name is None else labels.index(name)

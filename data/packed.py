@@ -76,8 +76,7 @@ def prepare(
     """
     identity = (
         code_digest(),
-        source.digest,
-        source.format,
+        source.identity,
         encoder.fingerprint,
         list(labels),
         on_bad_row,

@@ -22,16 +22,18 @@ class Source:
     options: ReaderOptions = DEFAULT
 
     @cached_property
-    def digest(self) -> str:
-        """What was read and how: the format, options that are not as by default, SHA-256 of the bytes."""
-        changed = [f"{name}={value}" for name, value in self.options.changed().items()]
-        return " ".join([self.format, *changed, hashlib.sha256(self.raw).hexdigest()])
+    def identity(self) -> dict[str, str]:
+        """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
+        changed = {name: str(value) for name, value in self.options.changed().items()}
+        return {"sha256": hashlib.sha256(self.raw).hexdigest(), "format": self.format} | changed
 
     @property
     def label_hint(self) -> str:
-        """What may be the matter where rows have no label; to be put after a message."""
-        reads = getattr(FORMATS[self.format], "READS", ())
-        return "; data.columns.label names where it stands" if "columns.label" in reads else ""
+        """Where the label of a row was looked for; to be put after a message."""
+        reader = FORMATS[self.format]
+        if "columns.label" not in getattr(reader, "READS", ()):
+            return ""
+        return f"; looked for in {shown(self.options.column('label', reader.LABEL))}, data.columns.label names another"
 
     def examples(self):
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
@@ -67,7 +69,8 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     if location.startswith("sample:"):
         return Source(location, sample.json_bytes(location.removeprefix("sample:")), "klue")
     if location.startswith("hub:"):
-        return Source(location, hub_bytes(location, part, key), "klue")
+        format = "klue" if format in ("auto", "boostcamp") else format
+        return Source(location, hub_bytes(location, part, key), format, options)
     path = Path(location)
     try:
         raw = path.read_bytes()
@@ -87,7 +90,7 @@ def detect(raw: bytes) -> str:
 
 
 def hub_bytes(location: str, part: str, key: str) -> bytes:
-    """A relation data set of the hub in KLUE's columns, as the bytes of a KLUE JSON file (needs the extra `hub`)."""
+    """A data set of the hub as the bytes of a JSON file, classes by name (needs the extra `hub`)."""
     try:
         import datasets
     except ImportError:
@@ -102,12 +105,12 @@ def hub_bytes(location: str, part: str, key: str) -> bytes:
             f"{key}: cannot load {location} from the hub ({type(error).__name__}: {error!s:.200}); "
             "download the files once and give their path instead"
         ) from None
-    label = rows.features.get("label")
-    names = getattr(label, "names", None)
+    names = {column: kind.names for column, kind in rows.features.items() if getattr(kind, "names", None)}
 
-    def named(number: int | None) -> str | None:
+    def named(row: dict, column: str) -> str | None:
         # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
-        return names[number] if number is not None and number >= 0 else None
+        number = row[column]
+        return names[column][number] if number is not None and number >= 0 else None
 
-    converted = [{**row, "label": named(row["label"])} if names else dict(row) for row in rows]
+    converted = [{**row, **{column: named(row, column) for column in names}} for row in rows]
     return json.dumps(converted, ensure_ascii=False).encode()

@@ -16,7 +16,9 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from engine.config import Config, LossConfig, check, shown, without_effect
+from data import FORMATS
+from data.options import unread
+from engine.config import Config, LossConfig, check, reader_options, shown, without_effect
 from engine.constructors import CHOICES, OPTIONS, choose, nearest, spread_options
 
 DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"
@@ -73,7 +75,18 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
         raise ValueError("\n".join(problems))
     config = assemble(merged, chosen)
     check(config)
-    return config.resolved(), path, notices + without_effect(config, given)
+    return config.resolved(), path, notices + without_effect(config, given) + unread_options(config, given)
+
+
+def unread_options(config: Config, given: Sequence[str]) -> list[str]:
+    """A warning for every option of readers that was set and that the format does not read."""
+    data = config.data
+    formats = ("klue", "boostcamp") if data.format == "auto" else (data.format,)
+    if not set(formats) <= FORMATS.keys():  # told later, with the names of the others
+        return []
+    reads = {name for format in formats for name in getattr(FORMATS[format], "READS", ())}
+    idle = unread(reader_options(data), given, reads)
+    return [f"warning: {key} has no effect: data.format {data.format} does not read it" for key in idle]
 
 
 def command_line(argv: Sequence[str]) -> tuple[Path, dict[str, str], list[str]]:

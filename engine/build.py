@@ -13,15 +13,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import FORMATS, sample
 from data.encode import Encoder, EncodingOptions
-from data.labels import LEARNED, label_list, learned_labels
+from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.markers import descriptions
-from data.options import ReaderOptions
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
-from data.text import listed
 from engine.arguments import nearest
 from engine.checkpoint import Checkpoints
-from engine.config import Config, ModelConfig
+from engine.config import Config, ModelConfig, reader_options
 from engine.corpus import known_language, rows_without_entities, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
@@ -29,7 +27,7 @@ from engine.folder import RunFolder
 from engine.guard import make_guard
 from engine.heartbeat import Heartbeat, meeting
 from engine.loader import Loader
-from engine.metrics import directed_relations
+from engine.metrics import require_directions
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
@@ -79,7 +77,7 @@ class Data:
     new: dict[str, str | None]
     encoder: Encoder
     stores: dict[str, TokenStore]
-    digests: dict[str, str]
+    identities: dict[str, dict[str, str]]
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -108,7 +106,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, data.stores, loader, total, model, accelerator, precision, threads, notes)
+    described = describe(config, data.stores, data.labels, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
@@ -116,7 +114,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
     options = data.encoder.options.as_dict()
     encoding = {**options, "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(config, data.digests, data.labels, encoding, precision, threads, accelerator.num_processes)
+    facts = run_facts(config, data.identities, data.labels, encoding, precision, threads, accelerator.num_processes)
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
@@ -157,12 +155,14 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
 def read_data(config: Config, quiet: bool) -> Data:
     """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
     learned = config.data.labels == LEARNED
-    labels = None if learned else known_labels(config, label_list(config.data.labels))
-    tokenizer, encoder, new = make_encoder(config)
     sources = {"train": open_part(config, "train", config.data.train)}
+    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    if config.eval.metric == "semeval":
+        require_directions(labels, negative)
+    tokenizer, encoder, new = make_encoder(config)
     if config.data.dev is not None:
         sources["dev"] = open_part(config, "dev", config.data.dev)
-    labels = labels or known_labels(config, learned_labels(sources["train"], config.data.on_bad_row))
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
     stores = {}
     for part, source in sources.items():
@@ -171,28 +171,13 @@ def read_data(config: Config, quiet: bool) -> Data:
         known_language(f"data.{part}", stores[part])
         if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
-    digests = {part: source.digest for part, source in sources.items()}
+    identities = {part: source.identity for part, source in sources.items()}
     words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
-    negative = negative_number(config.data.negative_label, labels)
-    return Data(labels, negative, tokenizer, new, encoder, stores, digests)
+    return Data(labels, negative, tokenizer, new, encoder, stores, identities)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
-    data = config.data
-    options = ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
-    return open_source(location, data.format, part, f"data.{part}", options)
-
-
-def known_labels(config: Config, labels: list[str]) -> list[str]:
-    """The labels. Raises ValueError where negative label or metric do not fit them."""
-    negative = negative_number(config.data.negative_label, labels)
-    if config.eval.metric == "semeval" and directed_relations(labels, negative) is None:
-        raise ValueError(
-            "eval.metric: semeval needs labels such as Cause-Effect(e1,e2), and Other as data.negative_label; found "
-            f"{listed([label for label in labels if label != config.data.negative_label])}, and the negative label "
-            f"{config.data.negative_label}"
-        )
-    return labels
+    return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
 
 
 def check_names(config: Config) -> None:
@@ -231,14 +216,6 @@ def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     return tracker
-
-
-def negative_number(name: str | None, labels: list[str]) -> int | None:
-    if name is not None and name not in labels:
-        raise ValueError(
-            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
-        )
-    return None if name is None else labels.index(name)
 
 
 def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict[str, str | None]]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import yaml
 
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
-from data.options import Columns
+from data.options import Columns, ReaderOptions
 from engine.deliver import OUTCOMES, VARIABLE, address
 
 
@@ -206,6 +206,10 @@ class Config:
         return yaml.safe_dump(self.as_dict(), allow_unicode=True, sort_keys=False)
 
 
+def reader_options(data: DataConfig) -> ReaderOptions:
+    return ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
+
+
 def without_effect(config: Config, given) -> list[str]:
     """A warning for every key of `given` (those of the command line) that does nothing in this configuration."""
     idle = {
@@ -213,7 +217,14 @@ def without_effect(config: Config, given) -> list[str]:
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
         "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
-        "data.marker": (config.data.format == "text", "data.format text has no entities"),
+        "data.marker": (
+            config.data.format == "text" and config.data.marker != "none",
+            "data.format text has no entities",
+        ),
+        "data.query": (
+            config.data.format == "text" and config.data.query != "none",
+            "data.format text has no entities",
+        ),
         "data.types": (config.data.format in ("text", "semeval"), f"data.format {config.data.format} has no types"),
         "data.type_words": (config.data.marker not in ("typed", "typed_punct"), f"data.marker is {config.data.marker}"),
     }

@@ -1,38 +1,70 @@
 """Pictures of a run."""
 
+from functools import cache
+from unicodedata import east_asian_width
+
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
 from matplotlib.patches import Rectangle
+
+# DejaVu comes with matplotlib and knows no Hangul
+FONTS = (
+    "DejaVu Sans", "NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo",
+    "AppleGothic", "UnDotum",
+)  # fmt: skip
+MOST_NAMED = 150  # classes; more would make pictures too large to draw
+
+
+@cache
+def fonts_here() -> dict[str, frozenset[int]]:
+    """Those of FONTS that this machine has, and the characters that each can draw."""
+    paths = {font.name: font.fname for font in fontManager.ttflist}
+    return {name: frozenset(get_font(paths[name]).get_charmap()) for name in FONTS if name in paths}
+
+
+def names_drawn(labels: list[str]) -> list[str]:
+    """The labels; their numbers where no font of this machine can draw them."""
+    known = frozenset().union(*fonts_here().values())
+    return [label if {*map(ord, label)} <= known else f"class {number}" for number, label in enumerate(labels)]
+
+
+def letters(text: str) -> float:
+    """Its width: Hangul is wider than Latin."""
+    return sum(1.7 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False) -> Figure:
     """A confusion matrix (C, C): row = true label, column = predicted; counts, or shares of each row in percent.
 
-    Colour follows the share in both, so that rare classes are not white beside the large ones.
+    Colour follows the share in both, so that rare classes are not white beside the large ones. A label that no font
+    can draw is its number, as in labels.json from 0.
     """
     size = len(labels)
+    labels = names_drawn(labels) if size <= MOST_NAMED else []
+    family = {"fontfamily": [*fonts_here()], "parse_math": False}
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
     font = 9 if size <= 12 else 7
-    rows = [f"{label} ({count})" for label, count in zip(labels, support[:, 0], strict=True)]
+    rows = [f"{label} ({count})" for label, count in zip(labels, support[:, 0], strict=False)]
 
     # sizes in inches by hand: matplotlib's layout engine takes longer than drawing; a letter is 0.6 of its font wide
-    names, cells = 0.6 * font / 72 * max(map(len, rows)), 0.33 * size + 0.5
+    names, cells = 0.6 * font / 72 * max(map(letters, rows), default=0), 0.33 * min(size, MOST_NAMED) + 0.5
     left, bottom, right, top = names + 0.5, names + 0.5, 1.0, 0.5
     width, height = left + cells + right, bottom + cells + top
     figure = Figure(figsize=(width, height), dpi=100)  # no pyplot: nothing global
     axes = figure.add_axes((left / width, bottom / height, cells / width, cells / height))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    axes.set_xticks(range(size), labels, rotation=90, fontsize=font)
-    axes.set_yticks(range(size), rows, fontsize=font)
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=font, **family)
+    axes.set_yticks(range(len(labels)), rows, fontsize=font, **family)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (examples)")
     axes.set_title("share of each true label, %" if by_true_label else "examples; colour: share of the true label")
-    for row, column in np.argwhere(counts > 0):
+    for row, column in np.argwhere(counts > 0) if labels else ():
         value = f"{shares[row, column]:.0f}" if by_true_label else str(counts[row, column])
         shade = "white" if shares[row, column] > 55 else "black"
         axes.text(column, row, value, ha="center", va="center", fontsize=font - 1, color=shade)
-    edges = np.arange(0.5, size - 1)
+    edges = np.arange(0.5, len(labels) - 1)
     axes.hlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
     axes.vlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
     beside = ((left + cells + 0.2) / width, (bottom + cells / 4) / height, 0.15 / width, cells / 2 / height)

@@ -46,6 +46,16 @@ def directed_relations(names: Sequence[str], negative: int | None) -> np.ndarray
     ])  # fmt: skip
 
 
+def require_directions(names: Sequence[str], negative: int | None) -> None:
+    """Raises ValueError for labels that have no such score."""
+    if directed_relations(names, negative) is None:
+        without = [name for number, name in enumerate(names) if number != negative and not DIRECTED.fullmatch(name)]
+        raise ValueError(
+            "eval.metric: semeval needs labels such as Cause-Effect(e1,e2), and data.negative_label for Other; without "
+            f"a direction: {', '.join(map(repr, without))[:200]}"
+        )
+
+
 def semeval_f1(labels: np.ndarray, predicted: np.ndarray, relations: np.ndarray) -> float:
     """The official score of SemEval-2010 Task 8: mean F1 of the relations, of which both directions make one.
 

@@ -29,7 +29,7 @@ def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str
 
 def run_facts(
     config: Config,
-    digests: dict[str, str],
+    identities: dict[str, dict[str, str]],
     labels: list[str],
     encoding: dict,
     precision: str,
@@ -38,13 +38,13 @@ def run_facts(
 ) -> dict:
     """What a checkpoint remembers of its run: `fixed` must be the same when it resumes, the rest may change.
 
-    `digests`: SHA-256 of each part of the data; `encoding`: its options and the tokenizer's fingerprint.
+    `identities`: each part of the data (`Source.identity`); `encoding`: its options and the tokenizer's fingerprint.
     """
     values = config.as_dict()
     fixed = {
         "seed": config.run.seed,
         "labels": labels,
-        "data": digests,
+        "data": identities,
         "encoding": encoding,
         "model": {k: v for k, v in values["model"].items() if k not in ("gradient_checkpointing", "attention")},
         "loss": values["loss"],

@@ -12,6 +12,7 @@ from engine.optim import describe_groups
 def describe(
     config: Config,
     stores: dict[str, TokenStore],
+    labels: list[str],
     loader: Loader,
     total: int,
     model: PreTrainedModel,
@@ -30,12 +31,14 @@ def describe(
             f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown, "
             f"{facts['words']['pieces'] / max(facts['words']['words'], 1):.2f} a word"
         )
-        notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
-        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
+        met = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
+        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in met.items() if facts[key]]
         if facts["skipped"]:
             lines.append(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
             )
+    if config.data.labels == "learned":
+        lines.append(f"{'labels':<12} {len(labels)} learned from data.train: {', '.join(labels)[:200]}")
     per_epoch = loader.updates_per_epoch
     parameters = sum(p.numel() for p in model.parameters())
     sharded = ", sharded (FSDP2)" if accelerator.is_fsdp2 else ""

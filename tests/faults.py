@@ -234,7 +234,7 @@ CSV_ROWS = {
     "too few columns": ("7,가람은\n", ["found 2 columns, expected 6"]),
     "comma without quotes": (record().replace('"', ""), ["columns, expected 6"]),
     "header again": (HEADER, ["subject_entity is 'subject_entity', expected a dict"]),
-    "id empty": (record(id=""), ["guid is empty"]),
+    "id empty": (record(id=""), ["id is empty"]),
     "id used before": (record(id="줄-1"), ["id '줄-1' was already used in row 1"]),
     "sentence empty": (record(sentence=""), ["the sentence is empty"]),
     "sentence blank": (record(sentence="\n \n"), ["the sentence is empty"]),

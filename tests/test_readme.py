@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_output_in_the_readme_is_what_the_command_prints(sample_run):
 
 @pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])
 def test_options_of_every_training_command_are_known(command):
-    options = command.split("train.py", 1)[1].split()
+    options = shlex.split(command.split("train.py", 1)[1])
     if any(name in options for name in ("poly1", "product", "lines")):
         pytest.skip("needs the file of its recipe; run in test_recipe")
     parse([str(ROOT / o) if o.startswith("configs/") else o for o in options])

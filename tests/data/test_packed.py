@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from data import packed
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
+from data.options import ReaderOptions
 from data.packed import load, prepare
 from data.schema import Example
 from data.source import Source
@@ -77,6 +78,10 @@ class Rows:
     name: str = "examples"
     format: str = "none"
     digest: str = "0"
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {"file": self.digest, "format": self.format}
 
     def examples(self):
         return enumerate(self.content, start=1)
@@ -215,10 +220,12 @@ def test_extra_inputs_stay_apart_when_batch_has_as_many_rows_as_an_example_token
         assert batch.extra["token"].tolist() == [v for n in index for v in (n + 1, -n - 1, (n + 1) ** 2)]
 
 
-def test_to_moves_every_tensor(mixed):
+def test_to_moves_every_tensor_but_the_lengths(mixed):
     batch, _ = collate(mixed[2], np.arange(3))
     moved = batch.to(torch.device("meta"))
-    tensors = [value for value in vars(moved).values() if isinstance(value, torch.Tensor)] + list(moved.extra.values())
+    held = {name: value for name, value in vars(moved).items() if isinstance(value, torch.Tensor)}
+    assert torch.equal(held.pop("lengths"), batch.offsets.diff())  # on the host: nobody waits for a device to know them
+    tensors = [*held.values(), *moved.extra.values()]
     assert len(tensors) == 11
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     assert moved.longest == batch.longest
@@ -260,6 +267,7 @@ def test_second_time_nothing_is_encoded(tmp_path, monkeypatch):
 
 CHANGES = {
     "raw bytes": {"source": Source("rows.json", source().raw + b" ", "klue")},
+    "options of the reader": {"source": Source("rows.json", source().raw, "klue", ReaderOptions(header=False))},
     "marker": {"encoder": {"marker": "entity_punct"}},
     "query": {"encoder": {"query": "relation"}},
     "language": {"encoder": {"type_words": "english"}},
@@ -278,8 +286,9 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
     base = {"source": source(labelled), "encoder": {}, "labels": LABELS, "on_bad_row": "error", "need_labels": False}
     found = {}
     for name, change in ({"nothing": {}} | CHANGES).items():
-        if "source" in change:
-            change = {"source": Source("rows.json", base["source"].raw + b" ", "klue")}
+        if "source" in change:  # of the same rows
+            extra = b" " if name == "raw bytes" else b""
+            change = {"source": dataclasses.replace(change["source"], raw=base["source"].raw + extra)}
         options = base | change
         before = set(folders(tmp_path))
         prepare(
@@ -288,7 +297,7 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
         )  # fmt: skip
         found[name] = len(set(folders(tmp_path)) - before)
     assert found == dict.fromkeys(["nothing", *CHANGES], 1)
-    assert len(folders(tmp_path)) == 12
+    assert len(folders(tmp_path)) == 13
 
 
 def test_name_of_the_file_does_not_change_the_key(tmp_path):
@@ -413,7 +422,8 @@ def test_chunks_do_not_change_the_store(tmp_path, monkeypatch):
 
 
 def test_rows_without_label(tmp_path):
-    reason = "the row has no label, which training and evaluation need; data.columns.label names where it stands"
+    reason = "the row has no label, which training and evaluation need; looked for in 'label', "
+    reason += "data.columns.label names another"
     with pytest.raises(ValueError, match=rf"^rows\.json, row 4: {reason}$"):
         make_store(tmp_path, need_labels=True)
     assert make_store(tmp_path, need_labels=False).labels.tolist() == [1, 2, 3, -1, 0]

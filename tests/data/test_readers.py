@@ -298,7 +298,7 @@ def test_bad_row_in_both_formats(bad, fragments):
         with pytest.raises(ValueError) as caught:
             FORMATS[format].example(one)
         messages.append(str(caught.value))
-    assert messages[0] == messages[1]
+    assert messages[0].replace("guid", "id") == messages[1]  # each calls the column as its files do
     for fragment in fragments:
         assert fragment in messages[0]
 
