@@ -26,7 +26,8 @@ def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[dict |
     content = (fields for _, fields in records(raw, name))
     header = next(content, [])
     *needed, label = klue.names(options, COLUMNS)
-    check_header(name, header, needed, [label], f"expected {', '.join(needed)}, {label}, separated by commas")
+    expected = f"expected {', '.join(needed)}, {label}, separated by commas; for other files see data.format"
+    check_header(name, header, needed, [label], expected)
     return named(content, header)
 
 

@@ -59,7 +59,8 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
 
 
 def label_list(name: str) -> list[str]:
-    """The labels called `name` ("klue", "boostcamp"), or those of a file: a JSON list, or one label a line."""
+    """The labels called `name` ("klue", "boostcamp"), or those of a file: a JSON list, a JSON object of labels with
+    numbers from 0, or one label a line."""
     if name in LABELS:
         return list(LABELS[name])
     path = Path(name)
@@ -69,16 +70,27 @@ def label_list(name: str) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"data.labels: cannot read {name} ({error})") from None
-    if text.lstrip().startswith("["):
+    if text.lstrip().startswith(("[", "{")):
         try:
             labels = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"data.labels: {name} is no JSON list ({error})") from None
+        if isinstance(labels, dict):
+            labels = in_order(labels, name)
     else:
         labels = [line.strip() for line in text.splitlines() if line.strip()]
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) != len(labels) or len(labels) < 2:
         raise ValueError(f"data.labels: {name} must list at least two different names, found {labels!r:.200}")
     return labels
+
+
+def in_order(numbers: dict, name: str) -> list[str]:
+    """The keys in the order of their numbers."""
+    if sorted(number for number in numbers.values() if type(number) is int) != list(range(len(numbers))):
+        raise ValueError(
+            f"data.labels: {name} must number its labels from 0 to {len(numbers) - 1}, found {str(numbers)[:200]}"
+        )
+    return sorted(numbers, key=numbers.get)
 
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:

@@ -31,7 +31,7 @@ class Row(NamedTuple):
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
     """The rows of the file `name`; a ValueError stands for one that cannot be cut."""
     filled = filled_lines(raw, name)
-    if NUMBERED.match(filled[0][1]):
+    if filled and NUMBERED.match(filled[0][1]):
         return numbered(filled)
     return [tabbed(line, count) for count, (_, line) in enumerate(filled, start=1)]
 

@@ -56,7 +56,7 @@ def table(raw: bytes, name: str, text: str, options: ReaderOptions) -> list[dict
         advice = "name yours by data.columns.text and its like; for a file without names, data.header false"
         check_header(name, header, needed, [column(options, LABEL)], advice)
     else:
-        first = next(content)
+        first = next(content, [])
         content = chain([first], content)
         header = [str(number) for number in range(1, len(first) + 1)]
         check_numbers(name, len(first), options)

@@ -55,8 +55,8 @@ class DataConfig:
     types: list[str] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data."""
     labels: str = "klue"
-    """klue or boostcamp (the same names in two orders), a file (a JSON list or one label a line), or learned: those of
-    the training rows, sorted."""
+    """klue or boostcamp (the same names in two orders); a file: a JSON list, a JSON object with numbers from 0, or one
+    label a line; learned: those of the training rows, sorted."""
     negative_label: str | None = "no_relation"
     """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"

@@ -12,7 +12,9 @@ FILES = sorted(CONFIGS.glob("*.yaml"))
 
 
 def test_there_are_configurations():
-    assert {"sample.yaml", "klue_re.yaml", "boostcamp.yaml"} <= {path.name for path in FILES}
+    assert {"sample.yaml", "klue_re.yaml", "boostcamp.yaml", "semeval.yaml", "classification.yaml"} <= {
+        path.name for path in FILES
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

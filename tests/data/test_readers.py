@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from data import FORMATS, boostcamp, klue
 from data.labels import BOOSTCAMP, KLUE, label_list
+from data.options import Columns, ReaderOptions
 from data.schema import Example, Span
 from data.source import Source, detect, open_source
 
@@ -467,6 +468,13 @@ def test_hub_location(monkeypatch, location, part, expected):
     assert [example for _, example in source.examples()] == read(as_json(make_rows()), "klue")
 
 
+def test_hub_rows_of_a_classification_set(monkeypatch):
+    fake_datasets(monkeypatch, [{"title": "가", "label": 1}, {"title": "나", "label": 0}], ["사회", "경제"])
+    options = ReaderOptions(columns=Columns(text="title"))
+    source = open_source("hub:klue/klue:ynat", "text", "train", "data.train", options)
+    assert [(one.text, one.label) for _, one in source.examples()] == [("가", "경제"), ("나", "사회")]
+
+
 def test_hub_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError) as caught:
@@ -515,7 +523,15 @@ def test_orders_equal_the_publishers_files():
         PlainUnpickler(io.BytesIO(pickle.dumps(os.system))).load()
 
 
-@pytest.mark.parametrize("text", ['["없음", "가족", "동료"]', "없음\n가족\n\n 동료 \n", "\ufeff없음\r\n가족\r\n동료"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["없음", "가족", "동료"]',
+        '{"동료": 2, "없음": 0, "가족": 1}',
+        "없음\n가족\n\n 동료 \n",
+        "\ufeff없음\r\n가족\r\n동료",
+    ],
+)
 def test_label_file(tmp_path, text):
     (tmp_path / "labels").write_text(text, encoding="utf-8", newline="")
     assert label_list(str(tmp_path / "labels")) == ["없음", "가족", "동료"]
@@ -524,7 +540,9 @@ def test_label_file(tmp_path, text):
 @pytest.mark.parametrize(
     "raw, fragment",
     [(b"", "at least two"), (b"one", "at least two"), (b"a\nb\na", "different"), (b"[1, 2]", "[1, 2]"),
-     (b'["a", ["b"]]', "at least two"), (b'["a", ', "no JSON list"), ("가\n나".encode("cp949"), "utf-8")],
+     (b'["a", ["b"]]', "at least two"), (b'["a", ', "no JSON list"),
+     (b'{"a": 1, "b": 2}', "must number its labels from 0 to 1"), (b'{"a": 0, "b": "1"}', "found {'a': 0, 'b': '1'}"),
+     (b'{"a": 0}', "at least two"), (b'{"a": 0, "b": true}', "from 0 to 1"), ("가\n나".encode("cp949"), "utf-8")],
 )  # fmt: skip
 def test_bad_label_file(tmp_path, raw, fragment):
     (tmp_path / "labels").write_bytes(raw)
@@ -602,7 +620,7 @@ def any_file(draw) -> bytes:
 @given(any_file())
 @pytest.mark.filterwarnings("ignore")
 def test_any_bytes_give_true_examples_or_value_errors_of_one_short_line(raw):
-    for format in FORMATS:
+    for format in ("klue", "boostcamp"):  # the others: tests/data/test_any_bytes.py
         source = Source("any.file", raw, format)
         errors = []
         try:
@@ -624,10 +642,7 @@ def check_example(example: Example) -> None:
     for _, span in example.entities():
         assert example.text[span.start : span.end] == span.text
         assert span.text.strip()
-    if not example.entities():
-        assert example.subject is example.object is None
-    else:
-        assert example.subject.end <= example.object.start or example.object.end <= example.subject.start
+    assert example.subject.end <= example.object.start or example.object.end <= example.subject.start
     assert example.label is None or isinstance(example.label, str)
     assert isinstance(example.id, str)
     assert example.id.strip()
