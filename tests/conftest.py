@@ -151,7 +151,15 @@ def short_drills(request) -> tuple[int, str]:
 
 
 @pytest.fixture
-def clean_process(monkeypatch):
+def blank_figures(monkeypatch):
+    """Confusion matrices without ink: drawing them takes most of a small run, and the sample run draws real ones."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr("engine.figures.confusion", lambda *_: Figure(figsize=(0.1, 0.1)))
+
+
+@pytest.fixture
+def clean_process(monkeypatch, blank_figures):
     """`main` in this process: an empty environment of launchers, no hub, and nothing of a failed run left."""
     from accelerate.state import AcceleratorState
 

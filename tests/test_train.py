@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
 from sklearn.metrics import auc, f1_score, precision_recall_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModel, AutoTokenizer
@@ -28,7 +29,7 @@ from data.packed import prepare
 from data.source import open_source
 from train import main
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("blank_figures")]
 
 TINY = [
     "--model.scratch.hidden_size", "32", "--model.scratch.layers", "1", "--model.scratch.heads", "2",
@@ -48,6 +49,9 @@ def test_run_folder_holds_what_the_design_names(sample_run):
     names = {path.name for path in sample_run.folder.iterdir()}
     assert {"config.yaml", "metrics.jsonl", "checkpoints", "best", "predictions", "report.json"} <= names
     assert any(name.startswith("events.out") for name in names)
+    for name in ("confusion_counts.png", "confusion_by_true_label.png"):
+        picture = imread(sample_run.folder / "predictions" / name)[..., :3]
+        assert (picture < 0.5).all(axis=-1).mean() > 0.005  # axes, names and numbers
     for checkpoint in (sample_run.folder / "checkpoints").iterdir():
         assert {path.name for path in checkpoint.iterdir()} == {
             "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json",

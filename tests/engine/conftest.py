@@ -43,7 +43,7 @@ def sample_files(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def options(sample_files, tmp_path) -> Callable[..., list[str]]:
+def options(sample_files, tmp_path, blank_figures) -> Callable[..., list[str]]:
     """`options(key=value, ...)`: a command line of a tiny run in tmp_path; `__` stands for the dot."""
 
     def command_line(**given) -> list[str]:
