@@ -150,12 +150,17 @@ def short_drills(request) -> tuple[int, str]:
     return request.config.background.wait("short_drills")
 
 
-@pytest.fixture
-def blank_figures(monkeypatch):
-    """Confusion matrices without ink: drawing them takes most of a small run, and the sample run draws real ones."""
+def blank_figure(*_):
+    """A confusion matrix without ink."""
     from matplotlib.figure import Figure
 
-    monkeypatch.setattr("engine.figures.confusion", lambda *_: Figure(figsize=(0.1, 0.1)))
+    return Figure(figsize=(0.1, 0.1))
+
+
+@pytest.fixture
+def blank_figures(monkeypatch):
+    """Drawing takes most of a small run; the sample run draws real figures."""
+    monkeypatch.setattr("engine.figures.confusion", blank_figure)
 
 
 @pytest.fixture
