@@ -21,6 +21,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens on the discard port
 
 os.environ.pop("PLAINLOOP_NOTIFY", None)  # who develops here is not told of every run of a test
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored, and children inherit that
 
 
 @dataclass(frozen=True)
