@@ -46,8 +46,8 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
         raise ValueError("\n".join(dict.fromkeys(problems)))
 
     wants_help = "--help" in argv or "-h" in argv
-    if wants_help:  # reading the texts under the fields takes most of the parsing time
-        set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    # for --help alone: reading the texts under the fields takes most of the time, and the setting stays in the process
+    set_parsing_settings(docstring_parse_attribute_docstrings=wants_help)
     parser, own = make_parsers(chosen)
     if wants_help:
         parser.print_help()

@@ -21,6 +21,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens on the discard port
 
 os.environ.pop("PLAINLOOP_NOTIFY", None)  # who develops here is not told of every run of a test
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored, and children inherit that
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,21 @@ def short_drills(request) -> tuple[int, str]:
     return request.config.background.wait("short_drills")
 
 
+def blank_figure(*_):
+    """A confusion matrix without ink."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(0.1, 0.1))
+
+
 @pytest.fixture
-def clean_process(monkeypatch):
+def blank_figures(monkeypatch):
+    """Drawing takes most of a small run; the sample run draws real figures."""
+    monkeypatch.setattr("engine.figures.confusion", blank_figure)
+
+
+@pytest.fixture
+def clean_process(monkeypatch, blank_figures):
     """`main` in this process: an empty environment of launchers, no hub, and nothing of a failed run left."""
     from accelerate.state import AcceleratorState
 

@@ -64,7 +64,7 @@ class Folder:
         options = {
             "data.train": self.path / "train.json", "data.dev": self.path / "dev.json", "model.tokenizer": "sample",
             "run.dir": self.runs, "run.name": "try", "data.cache_dir": self.cache, "train.max_updates": 1,
-            "model.scratch.hidden_size": 16, "model.scratch.layers": 1, "track.tensorboard": "false",
+            "model.scratch.hidden_size": 16, "model.scratch.layers": 1, "track.tensorboard": "false", "run.threads": 1,
         }  # fmt: skip
         return [word for key, value in options.items() for word in (f"--{key}", str(value))] + list(more)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
 from safetensors.torch import load_file
 from sklearn.metrics import auc, f1_score, precision_recall_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -29,7 +30,7 @@ from data.packed import prepare
 from data.source import open_source
 from train import main
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("blank_figures")]
 
 TINY = [
     "--model.scratch.hidden_size", "32", "--model.scratch.layers", "1", "--model.scratch.heads", "2",
@@ -49,6 +50,9 @@ def test_run_folder_holds_what_the_design_names(sample_run):
     names = {path.name for path in sample_run.folder.iterdir()}
     assert {"config.yaml", "metrics.jsonl", "checkpoints", "best", "predictions", "report.json"} <= names
     assert any(name.startswith("events.out") for name in names)
+    for name in ("confusion_counts.png", "confusion_by_true_label.png"):
+        picture = imread(sample_run.folder / "predictions" / name)[..., :3]
+        assert (picture < 0.5).all(axis=-1).mean() > 0.005  # axes, names and numbers
     for checkpoint in (sample_run.folder / "checkpoints").iterdir():
         assert {path.name for path in checkpoint.iterdir()} == {
             "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json",
@@ -194,19 +198,18 @@ def small(sample_run, tmp_path_factory) -> Path:
 
 
 def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run):
-    """kill -9 twice at different updates, dropout on; the same command continues."""
+    """kill -9 of a command as a user types it, dropout on; the same command continues. The drills kill a run twice."""
     options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "killed"]
     metrics = small / "killed" / "metrics.jsonl"
-    for lines in (2, 5):
-        process = subprocess.Popen(train_command(*options), cwd=ROOT, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 90
-        while process.poll() is None and time.monotonic() < deadline:
-            if metrics.exists() and metrics.read_text().count("\n") >= lines:
-                break
-            time.sleep(0.002)
-        assert process.poll() is None, "the run ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(train_command(*options), cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < deadline:
+        if metrics.exists() and metrics.read_text().count("\n") >= 4:  # after the checkpoints of updates 4 and 8
+            break
+        time.sleep(0.002)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     resumed = run_command(train_command(*options))
     assert resumed.returncode == 0, resumed.stderr
     assert "continuing" in resumed.stdout

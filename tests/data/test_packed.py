@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -441,8 +440,8 @@ def test_all_rows_bad(tmp_path):
 
 # two processes ------------------------------------------------------------------------------------------------------
 
-WORKER = """
-import sys, time
+WORKERS = """
+import contextlib, os, sys, time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
 import test_packed
@@ -455,37 +454,25 @@ def slow(self, examples):
     yield from encode(self, examples)
 Encoder.encode = slow
 cache = Path(sys.argv[1])
-encoder = test_packed.make_encoder()
-print("ready", flush=True)
-sys.stdin.readline()
-store = test_packed.make_store(cache, encoder=encoder)
-print(len(store), int(store.tokens.astype("int64").sum()), store.id(4))
+waiting, ready = os.pipe()
+child = os.fork()  # two processes, both past their imports
+with Path(sys.argv[2 if child else 3]).open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
+    encoder = test_packed.make_encoder()
+    os.read(waiting, 1) if child else os.write(ready, b"1")
+    store = test_packed.make_store(cache, encoder=encoder)
+    print(len(store), int(store.tokens.astype("int64").sum()), store.id(4))
+assert not child or os.waitpid(child, 0)[1] == 0
 """
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.usefixtures("sample_run")  # waits for it: from then on all cores are the tests'
 def test_two_processes_make_one_store(tmp_path):
-    script = WORKER.format(root=str(ROOT), tests=str(Path(__file__).parent))
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path / "cache")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    try:
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:  # both are past their imports: now
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        said = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    assert [worker.returncode for worker in workers] == [0, 0]
+    script = WORKERS.format(root=str(ROOT), tests=str(Path(__file__).parent))
+    outputs = [tmp_path / "one", tmp_path / "two"]
+    command = [sys.executable, "-c", script, str(tmp_path / "cache"), *map(str, outputs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    said = [path.read_text(encoding="utf-8").splitlines() for path in outputs]
     assert sorted(len(lines) for lines in said) == [1, 2], "one of them encoded, the other waited"
     assert said[0][-1] == said[1][-1]
     reference = make_store(tmp_path / "reference")

@@ -1,5 +1,6 @@
 """Small runs of the bundled sample, built in this process."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,22 +43,28 @@ def sample_files(tmp_path_factory) -> dict[str, Path]:
     }
 
 
-@pytest.fixture
-def options(sample_files, tmp_path) -> Callable[..., list[str]]:
-    """`options(key=value, ...)`: a command line of a tiny run in tmp_path; `__` stands for the dot."""
+@pytest.fixture(scope="session")
+def tiny_run(sample_files) -> Callable[..., list[str]]:
+    """`tiny_run(folder, key=value, ...)`: a command line of a tiny run in `folder`; `__` stands for the dot."""
 
-    def command_line(**given) -> list[str]:
+    def command_line(folder: Path, **given) -> list[str]:
         files = {
             "data.train": sample_files["train"],
             "data.dev": sample_files["dev"],
             "data.cache_dir": sample_files["cache"],
-            "run.dir": tmp_path / "runs",
+            "run.dir": folder / "runs",
             "run.name": "tiny",
         }
         given = {key.replace("__", "."): value for key, value in given.items()}
         return [f"--{key}={value}" for key, value in (TINY | files | given).items()]
 
     return command_line
+
+
+@pytest.fixture
+def options(tiny_run, tmp_path, blank_figures) -> Callable[..., list[str]]:
+    """`options(key=value, ...)`: `tiny_run` in tmp_path."""
+    return functools.partial(tiny_run, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""Started on two processes by test_accelerate_files.py: what a gradient that is not finite leaves of a sharded model.
+"""Started on two processes by test_accelerate_files.py: several sharded runs, to import torch once.
 
-Called as sharded_worker.py FOLDER OPTIONS..., writes FOLDER/<process>.json.
+Called as sharded_worker.py FOLDER COMMANDS, a JSON list of option lists. Each is trained; of the one with the loss
+`steep`, FOLDER/<process>.json says what a gradient that is not finite leaves of a sharded model.
 """
 
 import copy
@@ -13,8 +14,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from engine.arguments import parse
-from engine.build import build
+from engine.build import Run, build
 from engine.checkpoint import model_tensors, optimizer_tensors
+from engine.config import Config
 from engine.guard import NonFiniteError
 from engine.loop import train
 from engine.manifest import read_tensors
@@ -37,10 +39,8 @@ class Steep(CrossEntropy):
         return later
 
 
-def main(folder: Path, options: list[str]) -> None:
-    LOSSES["steep"] = Steep
-    config, path, _ = parse(options)
-    run = build(config, path)
+def blamed_update(run: Run, config: Config) -> dict:
+    """Train with a gradient that is not finite in the first update of epoch 2: what is said, what stays as it was."""
     parts, accelerator = run.parts, run.parts.accelerator
     store, first = parts.loader.store, parts.loader.plan.updates(1)[0]
     parts.loss_fn.label = int(store.labels[first[0]])
@@ -59,18 +59,30 @@ def main(folder: Path, options: list[str]) -> None:
     for name, tensors in after.items():
         saved = read_tensors(before / name)
         untouched[name] = tensors.keys() == saved.keys() and all(torch.equal(saved[k], v) for k, v in tensors.items())
-    result = {
+    return {
         "kind": accelerator.distributed_type.value,
         "sharded": all(hasattr(parameter, "full_tensor") for parameter in parts.model.parameters()),
         "message": message,
         "blamed": blamed,
         "untouched": untouched,
     }
-    (folder / f"{accelerator.process_index}.json").write_text(json.dumps(result))
-    parts.tracker.close()
-    run.lock.close()
-    accelerator.end_training()
+
+
+def main(folder: Path, commands: list[list[str]]) -> None:
+    LOSSES["steep"] = Steep
+    for options in commands:
+        config, path, _ = parse(options)
+        run = build(config, path)
+        if config.loss.name == "steep":
+            result = blamed_update(run, config)
+            (folder / f"{run.parts.accelerator.process_index}.json").write_text(json.dumps(result))
+        else:
+            train(run.parts, config, run.state)
+        run.parts.heartbeat.stop()
+        run.parts.tracker.close()
+        run.lock.close()
+    run.parts.accelerator.end_training()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from transformers import AutoModel
 
 import models  # noqa: F401 (registers the model with AutoModel)
 import train as program
+from conftest import blank_figure
 from engine import tracking
 from engine.device import make_accelerator
 from engine.sharded import sharding
@@ -155,23 +157,23 @@ def continued(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.usefixtures("sample_run")  # waits for it: from then on all cores are the tests'
-def test_files_start_as_many_processes_as_they_say(options, tmp_path):
+def test_files_start_as_many_processes_as_they_say(tmp_path):
     """And the file for several machines, with the values that its comments say to change: both are this one."""
-    given = {"train__max_updates": 2, "train__micro_batch_size": 8}
     here = ("--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port()))
-    nodes = options(run__name="nodes", **given)
+    worker = str(Path(__file__).with_name("started_worker.py"))
     started = [
-        Launch("one_cpu.yaml", "train.py", *options(run__name="one", **given)),
-        Launch("cpu_processes.yaml", "train.py", *options(run__name="two", **given)),
-        Launch("nodes.yaml", "train.py", *nodes, launcher=(*here, "--machine_rank", "0")),
-        Launch("nodes.yaml", "train.py", *nodes, launcher=(*here, "--machine_rank", "1")),
+        Launch("one_cpu.yaml", worker, str(tmp_path / "one")),
+        Launch("cpu_processes.yaml", worker, str(tmp_path / "two")),
+        Launch("nodes.yaml", worker, str(tmp_path / "nodes"), launcher=(*here, "--machine_rank", "0")),
+        Launch("nodes.yaml", worker, str(tmp_path / "nodes"), launcher=(*here, "--machine_rank", "1")),
     ]
     for launch in started:
         launch.end()
-    runs = tmp_path / "runs"
-    assert [report(runs / name)["processes"] for name in ("one", "two", "nodes")] == [1, 2, 2]
-    assert report(runs / "two")["examples_per_rank"] == report(runs / "nodes")["examples_per_rank"] == [35, 35]
+    alone = {"processes": 1, "everyone": [0], "type": "NO", "precision": "no", "machine": 0}
+    pair = {"processes": 2, "everyone": [0, 1], "type": "MULTI_CPU", "precision": "no"}
+    wanted = {"one": [alone], "two": [pair | {"machine": 0}] * 2, "nodes": [pair | {"machine": n} for n in (0, 1)]}
+    for name, processes in wanted.items():
+        assert [json.loads(path.read_text()) for path in sorted((tmp_path / name).iterdir())] == processes, name
 
 
 def free_port() -> int:
@@ -180,16 +182,45 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Sharded:
+    """Runs under FSDP2 and plain ones: `sharded` and `plain` whole, the others continue their third update of six."""
+
+    runs: Path
+    output: str
+    continued: str
+    untouched: list[dict]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_run, tmp_path_factory) -> Sharded:
+    """Two launches: train.py as a user starts it, then all other runs in the same two processes."""
+    base = tmp_path_factory.mktemp("fsdp2")
+    runs, worker = base / "runs", str(Path(__file__).with_name("sharded_worker.py"))
+
+    def options(name: str, **more) -> list[str]:
+        return tiny_run(base, **SIX_UPDATES | {"run__name": name} | more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.figures.confusion", blank_figure)
+        launch = Launch("fsdp2.yaml", "train.py", *options("sharded"))
+        assert program.main(options("plain")) == 0  # meanwhile
+        output = launch.end()
+        for whole, name in (("sharded", "again"), ("plain", "taken"), ("sharded", "back")):
+            continued(runs / whole, name)
+        # last, since it ends in the middle of an update
+        steep = options("steep", train__log_every=100, loss__name="steep")
+        launch = Launch("fsdp2.yaml", worker, str(base), json.dumps([options("again"), options("taken"), steep]))
+        assert program.main(options("back")) == 0
+        told = launch.end()
+    return Sharded(runs, output, told, [json.loads((base / f"{process}.json").read_text()) for process in (0, 1)])
+
+
 @pytest.mark.timeout(280)
-@pytest.mark.usefixtures("sample_run")
-def test_fsdp2_trains_saves_and_resumes_like_a_plain_run(options, tmp_path):
-    """Whole runs under FSDP2 and on one process, then each continues the other's third update of six."""
-    launch = Launch("fsdp2.yaml", "train.py", *options(run__name="sharded", **SIX_UPDATES))
-    assert program.main(options(run__name="plain", **SIX_UPDATES)) == 0  # meanwhile
-    output = launch.end()
-    sharded, plain = tmp_path / "runs" / "sharded", tmp_path / "runs" / "plain"
-    assert "2 on cpu, sharded (FSDP2)" in output
-    assert "warning" not in output
+def test_fsdp2_trains_and_saves_like_a_plain_run(trained):
+    sharded, plain = trained.runs / "sharded", trained.runs / "plain"
+    assert "2 on cpu, sharded (FSDP2)" in trained.output
+    assert "warning" not in trained.output
     assert report(sharded)["processes"] == 2
     assert report(sharded)["examples_per_rank"] == [35, 35]
 
@@ -207,12 +238,13 @@ def test_fsdp2_trains_saves_and_resumes_like_a_plain_run(options, tmp_path):
     assert same(dict(best.state_dict()), tensors(sharded, report(sharded)["step"]))
     assert (sharded / "best" / "config.json").read_bytes() == (plain / "best" / "config.json").read_bytes()
 
-    again, taken = continued(sharded, "again"), continued(plain, "taken")
-    back = continued(sharded, "back")
-    started = [Launch("fsdp2.yaml", "train.py", *options(run__name=f.name, **SIX_UPDATES)) for f in (again, taken)]
-    assert program.main(options(run__name="back", **SIX_UPDATES)) == 0
-    for launch in started:
-        assert "after update 3" in launch.end()
+
+@pytest.mark.timeout(280)
+def test_fsdp2_continues_its_own_and_a_plain_run_and_a_plain_run_a_sharded_one(trained):
+    sharded, plain = trained.runs / "sharded", trained.runs / "plain"
+    again, taken, back = (trained.runs / name for name in ("again", "taken", "back"))
+    for name in ("again", "taken"):
+        assert f"continuing {trained.runs / name} after update 3" in trained.continued
     for name in ("model", "optimizer"):  # bit for bit what was never interrupted
         assert same(tensors(again, 6, name), tensors(sharded, 6, name))
     moved = distance(tensors(plain, 6), tensors(plain, 3))
@@ -220,16 +252,12 @@ def test_fsdp2_trains_saves_and_resumes_like_a_plain_run(options, tmp_path):
     assert distance(tensors(back, 6), tensors(sharded, 6)) < 1e-5 * moved
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.usefixtures("sample_run")
-def test_a_gradient_that_is_not_finite_changes_no_part_of_a_sharded_model(options, tmp_path):
+@pytest.mark.timeout(280)
+def test_a_gradient_that_is_not_finite_changes_no_part_of_a_sharded_model(trained):
     """Update 4 is bad for one class, update 6 is where the host looks: weights and moments are those of update 3."""
-    given = {"train__log_every": 100, "loss__name": "steep"}
-    worker = str(Path(__file__).with_name("sharded_worker.py"))
-    Launch("fsdp2.yaml", worker, str(tmp_path), *options(**SIX_UPDATES | given)).end()
-    results = [json.loads((tmp_path / f"{process}.json").read_text()) for process in (0, 1)]
-    assert results[0] == results[1]
-    assert results[0]["kind"] == "FSDP"
-    assert results[0]["sharded"]
-    assert results[0]["untouched"] == {"model.safetensors": True, "optimizer.safetensors": True}
-    assert f"in update 4 (epoch 2): examples {', '.join(results[0]['blamed'])};" in results[0]["message"]
+    one, two = trained.untouched
+    assert one == two
+    assert one["kind"] == "FSDP"
+    assert one["sharded"]
+    assert one["untouched"] == {"model.safetensors": True, "optimizer.safetensors": True}
+    assert f"in update 4 (epoch 2): examples {', '.join(one['blamed'])};" in one["message"]

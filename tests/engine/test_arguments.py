@@ -373,3 +373,15 @@ def test_help_names_every_key_and_exits_with_0(capsys):
     for key in arguments.known_keys({choice.key: choice.default for choice in CHOICES}):
         assert f"--{key}" in told
     assert "Most examples of a forward pass of one process" in told
+
+
+def test_texts_are_read_for_help_alone(capsys, monkeypatch):
+    """It takes most of the time of parsing: a run in a process that printed the help is as quick as another one."""
+    read = []
+    monkeypatch.setattr("docstring_parser.parse_from_object", lambda part, **_: read.append(part))
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert read
+    read.clear()
+    parse([])
+    assert not read

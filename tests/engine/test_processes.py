@@ -23,7 +23,6 @@ def probabilities(folder: Path) -> tuple[list[str], np.ndarray]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.usefixtures("sample_run")  # waits for it: from then on all cores are the tests'
 def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     """70 examples: updates of 32, 32 and 6, cut into passes of 5; 24 dev examples in three batches of 9, 9 and 6."""
     given = {
