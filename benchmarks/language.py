@@ -27,7 +27,7 @@ from engine.corpus import known_language
 
 
 def opened(folder: Path, lower: bool):
-    if (folder / "tokenizer_config.json").is_file():
+    if (folder / "tokenizer_config.json").is_file() and not lower:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return BertTokenizer(vocab=str(next(folder.glob("vocab*.txt"))), do_lower_case=lower)
 

@@ -154,8 +154,8 @@ class Encoder:
     def _assemble(self, example: Example, marked: Marked, a, b) -> Encoded:
         (first, offsets), (second, _) = a, b
         spans, wide = token_spans(marked, offsets)  # (2, 3, 2) over `first`
-        sizes = spans[..., 1] - spans[..., 0]
-        pieces = len(first) - int((sizes[:, 0] - sizes[:, 2]).sum())  # the whole marked span, less the entity's words
+        # without what of a marked span is not the entity's words
+        pieces = len(first) - sum(end - start - (last - inner) for (start, end), _, (inner, last) in spans.tolist())
         unknown = self._unknown(marked.text, a, spans)
         parts = self.pair if marked.second else self.single
         room = self.options.max_length - sum(map(len, parts))

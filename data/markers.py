@@ -52,8 +52,8 @@ def descriptions(marker: str, types: tuple[str, ...], type_words: str) -> dict[s
     tokens = added_tokens(marker, types)
     if marker != "typed":
         return dict.fromkeys(tokens)
-    kinds = {token: kind for token in tokens for kind in types if token.endswith(f":{kind}>")}
-    return {token: TYPE_WORDS[type_words].get(kinds[token], kinds[token].lower()) for token in tokens}
+    words = [TYPE_WORDS[type_words].get(kind, kind.lower()) for _ in "SO" for kind in types for _ in ("", "/")]
+    return dict(zip(tokens, words, strict=True))
 
 
 def ordinary_marks(marker: str, types: tuple[str, ...], type_words: str) -> list[str]:

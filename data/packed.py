@@ -123,7 +123,6 @@ def write(
 ) -> None:
     """Encode all rows of `source` into `folder`."""
     number_of = {label: number for number, label in enumerate(labels)}
-    unknown_token = encoder.tokenizer.unk_token_id
     arrays: dict[str, list] = {"tokens": [], "second": [], "spans": [], "types": [], "labels": [], "ids": []}
     extra: dict[str, list] = {}
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
@@ -146,7 +145,6 @@ def write(
             append(result, example_or_error, number_of, arrays, extra, facts["rows"])
             facts["rows"] += 1
             facts["tokens"] += len(result.tokens)
-            facts["unknown"] += int((result.tokens == unknown_token).sum())
             facts["cut"] += result.cut
             facts["wide"] += result.wide
             words.add(example_or_error.text, result.pieces, result.unknown)
@@ -156,10 +154,12 @@ def write(
             f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
         )
 
+    tokens = np.concatenate(arrays["tokens"])
+    facts["unknown"] = int((tokens == encoder.tokenizer.unk_token_id).sum())
     facts["words"] = words.facts(encoder.tokenizer)
     ids = [text.encode() for text in arrays["ids"]]
     save = {
-        "tokens": np.concatenate(arrays["tokens"]),
+        "tokens": tokens,
         "offsets": starts([len(tokens) for tokens in arrays["tokens"]]),
         "second": np.array(arrays["second"], dtype=np.int32),
         "spans": np.stack(arrays["spans"]),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-TEXTS = 20_000  # of which words are kept to find those that are split most; a bound on memory and time
+TEXTS = 5000  # of which words are kept to find those that are split most; a bound on time and memory
+UNKNOWN = 20_000  # different words with unknown tokens that are kept
 FREQUENT = 500  # words that are looked at
 SHOWN = 10
 LONGEST = 24  # characters of a word that are kept
@@ -24,13 +25,14 @@ class WordCount:
         words = text.split()
         self.texts += 1
         self.words += len(words)
-        self.characters += sum(map(len, words))
+        self.characters += len(text) - text.count(" ")
         self.pieces += pieces
         if self.texts <= TEXTS:
             self.seen.update(words)
-        self.unknown_pieces += len(unknown)
-        if unknown and len(self.unknown) < TEXTS:
-            self.unknown.update(unknown)
+        if unknown:
+            self.unknown_pieces += len(unknown)
+            if len(self.unknown) < UNKNOWN:
+                self.unknown.update(unknown)
 
     def facts(self, tokenizer: PreTrainedTokenizerBase) -> dict:
         """Counts; `unknown_words` [[word, times], ...] and `split_words` [[word, times, tokens], ...], worst first.

@@ -99,7 +99,7 @@ class ModelConfig:
     """Weights of the backbone that do not learn: embeddings; a number = them and so many first layers; all."""
     reinit: int = 0
     """So many top layers of the backbone start anew (Zhang et al. 2021, arXiv 2006.05987)."""
-    added_tokens: dict[str, str | None] | list[str] = field(default_factory=dict)
+    added_tokens: dict[str, Any] | list[str] = field(default_factory=dict)
     """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
@@ -287,6 +287,9 @@ def check(config: Config) -> None:
         "run.name",
         "a folder name without slashes, at most 200 bytes long, or null",
     )
+    words = config.model.added_tokens
+    texts = [*words, *words.values()] if isinstance(words, dict) else words
+    require(all(t is None or isinstance(t, str) for t in texts), "model.added_tokens", "words, and texts or null")
     if config.model.backbone is None and config.model.tokenizer is None:
         problems.append("model.tokenizer: a backbone from nothing (model.backbone null) needs one: a folder, or sample")
     problems += check_model(config.model)

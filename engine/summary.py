@@ -29,7 +29,7 @@ def describe(
             f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens "
             f"({facts['tokens'] / facts['rows']:.1f} each, longest {store.lengths.max()}), "
             f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown, "
-            f"{facts['words']['pieces'] / max(facts['words']['words'], 1):.2f} a word"
+            f"{facts['words']['pieces'] / max(facts['words']['words'], 1):.2f} tokens a word"
         )
         met = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
         lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in met.items() if facts[key]]

@@ -30,9 +30,7 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str, backbone: str
         same_words(own, tokenizer, name, backbone)
     pad, rows, wanted = config.pad_token_id, config.vocab_size, number_of_rows(tokenizer)
     if pad is not None and pad != tokenizer.pad_token_id:
-        found = (
-            f"the padding token {tokenizer.pad_token} of {name} is {tokenizer.pad_token_id}, but {backbone} has {pad}"
-        )
+        found = f"the padding token of {name} is {tokenizer.pad_token_id}, but that of {backbone} is {pad}"
         if own is None:
             raise ValueError(f"model.tokenizer: {found}: it is the tokenizer of another model")
         warnings.warn(f"model.tokenizer: {found} in its config.json", stacklevel=2)

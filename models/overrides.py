@@ -59,8 +59,8 @@ def override(config: PreTrainedConfig, overrides: dict[str, Any], name: str, mod
     if problems:
         raise ValueError("\n".join(problems))
     for key, value in overrides.items():
-        if key not in own:
-            setattr(config, key, value)
+        if key not in own:  # transformers tells 1 from 1.0
+            setattr(config, key, float(value) if isinstance(getattr(config, key), float) else value)
     return own
 
 

@@ -108,7 +108,7 @@ def told(name: str, backbone: PreTrainedModel, report: dict) -> list[str]:
     """Error and warnings about a checkpoint's weights. Returns the parts of it that no encoder has, such as heads."""
     if mismatched := sorted(report["mismatched_keys"]):
         shapes = [
-            f"{key} {tuple(file)} in the file, {tuple(wanted)} in config.json" for key, file, wanted in mismatched
+            f"{key} {tuple(file)} in the file, {tuple(wanted)} by config.json" for key, file, wanted in mismatched
         ]
         raise ValueError(f"model.backbone: {len(shapes)} weights of {name} have another shape: {some(shapes)}")
     missing = sorted(report["missing_keys"])

@@ -44,6 +44,12 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise ValueError(f"model.tokenizer: {name} ({type(tokenizer).__name__}) gives no character offsets")
     if tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
         raise ValueError(f"model.tokenizer: {name} has no padding or no unknown token; expected an encoder's tokenizer")
+    if code := tokenizer.init_kwargs.get("auto_map"):
+        warnings.warn(
+            f"model.tokenizer: {name} names code of its own ({code}), which is never run here; its files are read as "
+            f"{type(tokenizer).__name__} of transformers",
+            stacklevel=2,
+        )
     roles = ("pad", "cls", "sep", "mask", "bos", "eos")
     lost = [role for role in roles if getattr(tokenizer, f"{role}_token_id") == tokenizer.unk_token_id]
     if lost:

@@ -456,6 +456,29 @@ def test_missing_marker_tokens_are_named():
         Encoder(tokenizer, EncodingOptions(marker="entity"))
 
 
+def test_a_marker_in_the_vocabulary_that_is_cut_all_the_same_is_named():
+    """Teams renamed a spare slot and forgot to register the marker: it becomes < subj >."""
+    tokenizer = wordpiece_tokenizer([*SPECIALS, *CHARACTERS, "<", ">", "/", "<subj>", "</subj>", "<obj>", "</obj>"])
+    assert "<subj>" in tokenizer.get_vocab()
+    with pytest.raises(ValueError, match=r"lacks the marker tokens <subj>, </subj>, <obj>, </obj>: each must be one"):
+        Encoder(tokenizer, EncodingOptions(marker="entity"))
+
+
+def test_marks_that_all_become_unknown_are_refused():
+    """Subject and object would look alike."""
+    with pytest.raises(ValueError, match=r"^data\.marker: entity_punct marks the subject with @ and the object with #"):
+        Encoder(wordpiece_tokenizer([*SPECIALS, "가"]), EncodingOptions(marker="entity_punct"))
+
+
+def test_marks_and_type_words_that_become_unknown_are_named(recwarn):
+    tokenizer = wordpiece_tokenizer([*SPECIALS, "@", "*", "사", "##람"])
+    with pytest.warns(UserWarning, match=r"^data\.marker: the tokenizer does not know #, \^, 단체 of typed_punct, so"):
+        Encoder(tokenizer, EncodingOptions(marker="typed_punct", types=("PER", "ORG")))
+    recwarn.clear()
+    Encoder(tokenizer, EncodingOptions(marker="none"))
+    assert not list(recwarn)
+
+
 def test_types_have_a_byte():
     names = tuple(f"T{n}" for n in range(128))
     with pytest.raises(ValueError, match=r"data\.types: lists 128 types, expected 127 at most"):

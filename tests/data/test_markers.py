@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.markers import ABSENT, MARKERS, QUERIES, TYPE_WORDS, TYPES, added_tokens, ends_in_consonant, mark, question
+from data.markers import (
+    ABSENT,
+    MARKERS,
+    QUERIES,
+    TYPE_WORDS,
+    TYPES,
+    added_tokens,
+    descriptions,
+    ends_in_consonant,
+    mark,
+    ordinary_marks,
+    question,
+)
 from data.schema import Example, Span
 
 
@@ -326,3 +338,29 @@ def test_without_markers_and_their_blanks_any_text_is_back(example, marker, type
     tail = example.text[position:]
     assert rest == (" " if marker != "none" and tail and not tail[0].isspace() else "") + tail
     assert back + tail == example.text
+
+
+# embeddings of new tokens, and marks that are ordinary text ---------------------------------------------------------
+
+
+def test_a_typed_marker_starts_from_its_types_word():
+    assert descriptions("typed", ("PER", "CLS"), "korean") == {
+        "<S:PER>": "사람", "</S:PER>": "사람", "<S:CLS>": "cls", "</S:CLS>": "cls",
+        "<O:PER>": "사람", "</O:PER>": "사람", "<O:CLS>": "cls", "</O:CLS>": "cls",
+    }  # fmt: skip
+    assert descriptions("typed", ("ORG",), "english")["</O:ORG>"] == "organization"
+    assert descriptions("entity", TYPES, "korean") == dict.fromkeys(added_tokens("entity", TYPES))
+    assert [descriptions(marker, TYPES, "korean") for marker in ("none", "entity_punct", "typed_punct")] == [{}, {}, {}]
+    assert all(list(descriptions(marker, TYPES, "korean")) == added_tokens(marker, TYPES) for marker in MARKERS)
+
+
+def test_types_that_end_alike_are_told_apart():
+    assert descriptions("typed", ("E:PER", "PER"), "korean")["<S:E:PER>"] == "e:per"
+    assert descriptions("typed", ("PER", "E:PER"), "korean")["<S:E:PER>"] == "e:per"
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_ordinary_marks_are_all_that_a_marked_text_holds_beside_added_tokens(marker):
+    example = Example("1", "가 나", subject=Span(0, 1, "가", "PER"), object=Span(2, 3, "나", "CLS"))
+    pieces = set(mark(example, marker).text.split()) - {"가", "나"} - set(added_tokens(marker, ("PER", "CLS")))
+    assert pieces == set(ordinary_marks(marker, ("PER", "CLS"), "korean"))
