@@ -77,7 +77,7 @@ class Rows:
     content: tuple
     name: str = "examples"
     format: str = "none"
-    digest: str = "0"
+    identity: str = "0"
 
     def examples(self):
         return enumerate(self.content, start=1)
