@@ -38,10 +38,11 @@ def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) 
 
 def example(row: Mapping[str, str], options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
-    *needed, label = klue.names(options, COLUMNS)
-    id, sentence, *entities = (row[column] for column in needed)
-    subject, object = map(entity_dict, entities, needed[2:])
-    return klue.relation((id, sentence, subject, object), row.get(label, ABSENT), row.get("source"), needed, options)
+    columns = klue.names(options, COLUMNS)
+    id, sentence, *entities = (row[column] for column in columns[:4])
+    subject, object = map(entity_dict, entities, columns[2:4])
+    values = (id, sentence, subject, object)
+    return klue.relation(values, row.get(columns[4], ABSENT), row.get("source"), columns, options)
 
 
 def entity_dict(text: str, column: str) -> Any:

@@ -34,18 +34,18 @@ def example(row: Any, options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
     if not isinstance(row, dict):
         raise ValueError(f"found {type(row).__name__} {shown(row)}, expected an object")
-    *needed, label = names(options)
+    columns = names(options)
+    *needed, label = columns
     values = [value_of(row, key) for key in needed]
     if missing := [key for key, value in zip(needed, values, strict=True) if value is ABSENT]:
-        expected = ", ".join([*needed, label])
-        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {expected}")
-    return relation(values, value_of(row, label), row.get("source"), needed, options)
+        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {', '.join(columns)}")
+    return relation(values, value_of(row, label), row.get("source"), columns, options)
 
 
 def relation(values: Sequence[Any], label: Any, source: Any, columns: Sequence[str], options: ReaderOptions) -> Example:
-    """An Example of `values`: id, sentence, subject and object, called `columns` in messages."""
+    """An Example of `values`: id, sentence, subject and object; `columns` are their names and that of the label."""
     sentence = values[1]
-    guid, label = written(values[0], columns[0]), written(None if label is ABSENT else label, "label")
+    guid, label = written(values[0], columns[0]), written(None if label is ABSENT else label, columns[4])
     if not isinstance(sentence, str):
         raise ValueError(f"{columns[1]} is {shown(sentence)}, expected a text")
     if not guid.strip():
@@ -53,7 +53,7 @@ def relation(values: Sequence[Any], label: Any, source: Any, columns: Sequence[s
     exclusive = options.offsets == "exclusive"
     try:
         subject, object = (
-            entity(value, column, exclusive) for value, column in zip(values[2:], columns[2:], strict=True)
+            entity(value, column, exclusive) for value, column in zip(values[2:], columns[2:4], strict=True)
         )
         return Example(
             id=guid,

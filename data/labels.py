@@ -96,6 +96,6 @@ def in_order(numbers: dict, name: str) -> list[str]:
 def negative_number(name: str | None, labels: list[str]) -> int | None:
     if name is not None and name not in labels:
         raise ValueError(
-            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)}; null = no such class"
+            f"data.negative_label: {name!r} is none of the labels {', '.join(labels)[:1000]}; null = no such class"
         )
     return None if name is None else labels.index(name)

@@ -186,7 +186,7 @@ def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool, l
                 yield number, ValueError(reason + source.label_hint)
                 continue
             if example.label is not None and example.label not in number_of:
-                known, advice = ", ".join(number_of), ""
+                known, advice = ", ".join(number_of)[:1000], ""
                 if learned:
                     known, advice = f"{known} (learned from the training rows)", "; give it a file with all labels"
                 problem = f"unknown label {shown(example.label)}; data.labels lists {known}{advice}"

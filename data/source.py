@@ -33,7 +33,8 @@ class Source:
         reader = FORMATS[self.format]
         if "columns.label" not in getattr(reader, "READS", ()):
             return ""
-        return f"; looked for in {shown(self.options.column('label', reader.LABEL))}, data.columns.label names another"
+        column = self.options.column("label", getattr(reader, "LABEL", "label"))
+        return f"; looked for in {shown(column)}, data.columns.label names another"
 
     def examples(self):
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""

@@ -164,11 +164,8 @@ def differences(before, now, key: str = "") -> list[str]:
             for name in [*before, *(n for n in now if n not in before)]
             for change in differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
         ]
-    return (
-        []
-        if before == now
-        else [f"{key} {json.dumps(before, ensure_ascii=False)[:60]} -> {json.dumps(now, ensure_ascii=False)[:60]}"]
-    )
+    old, new = (json.dumps(value, ensure_ascii=False)[:60] for value in (before, now))
+    return [] if before == now else [f"{key} {old} -> {new}"]
 
 
 def changed_code(before: dict[str, str], now: dict[str, str]) -> str:

@@ -86,7 +86,10 @@ OPTIONS = {
         ["--data.negative_label", "no_realtion"],
         ["data.negative_label: 'no_realtion' is none of the labels no_relation, "],
     ),
-    "label list": (["--data.labels", "kleu"], ["data.labels: 'kleu' is neither one of klue, boostcamp nor a file"]),
+    "label list": (
+        ["--data.labels", "kleu"],
+        ["data.labels: 'kleu' is neither one of klue, boostcamp, learned nor a file"],
+    ),
     "no tokenizer": (["--model.tokenizer", "null"], ["model.tokenizer: ", "model.backbone null"]),
     "override without backbone": (
         ["--model.overrides.x", "1"],

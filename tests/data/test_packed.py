@@ -76,7 +76,7 @@ class Rows:
     content: tuple
     name: str = "examples"
     format: str = "none"
-    digest: str = "0"
+    identity: str = "0"
 
     @property
     def identity(self) -> dict[str, str]:

@@ -81,6 +81,8 @@ def test_messages_use_the_names_of_the_file():
     options = ReaderOptions(columns=CUSTOM)
     (found,) = read([row(no="")], "klue", options)
     assert str(found) == "no is empty"
+    (found,) = read([row(관계=0.5)], "klue", options)
+    assert str(found) == "관계 is 0.5, expected a text or a whole number"
     (found,) = read([{"no": 1}], "klue", options)
     assert str(found) == "no key 문장, 주어, 목적어; found no; expected no, 문장, 주어, 목적어, 관계"
     (found,) = read([row(주어="{'word': ‘소라'}")], "boostcamp", options)
