@@ -29,8 +29,8 @@ def describe(
             f"{100 * facts['unknown'] / facts['tokens']:.2f} % unknown, "
             f"{facts['words']['pieces'] / max(facts['words']['words'], 1):.2f} tokens a word"
         )
-        notes = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
-        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in notes.items() if facts[key]]
+        met = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
+        lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in met.items() if facts[key]]
         if facts["skipped"]:
             lines.append(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
