@@ -3,14 +3,12 @@
     python benchmarks/language.py train.csv TOKENIZER_FOLDER [...] [--lower FOLDER ...] [--every 10]
 
 A folder with nothing but a list of words is read as a BERT vocabulary, with its case kept; those after --lower are
-lower-cased, as bert-base-uncased wants it. Also prints what counting costs: seconds for everything that
-`data.packed.write` does, and for the same without the counts.
+lower-cased, as bert-base-uncased wants it.
 """
 
 import argparse
 import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from data import packed
 from data.encode import Encoder, EncodingOptions
 from data.labels import label_list
 from data.source import open_source
-from data.words import WordCount
 from engine.corpus import known_language
 
 
@@ -30,14 +27,6 @@ def opened(folder: Path, lower: bool):
     if (folder / "tokenizer_config.json").is_file() and not lower:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return BertTokenizer(vocab=str(next(folder.glob("vocab*.txt"))), do_lower_case=lower)
-
-
-class Uncounted(WordCount):
-    def add(self, *_):
-        pass
-
-    def facts(self, tokenizer):
-        return {}
 
 
 class Every:
@@ -53,13 +42,10 @@ class Every:
         return (pair for number, pair in enumerate(self.source.examples()) if number % self.every == 0)
 
 
-def timed(source, encoder: Encoder, counter: type) -> tuple[packed.TokenStore, float]:
-    packed.WordCount = counter
+def encoded(source, encoder: Encoder) -> packed.TokenStore:
     with tempfile.TemporaryDirectory() as folder:
-        start = time.process_time()
         packed.write(Path(folder), source, encoder, label_list("klue"), "error", True, True)
-        seconds = time.process_time() - start
-        return packed.load(Path(folder)), seconds
+        return packed.load(Path(folder))
 
 
 def verdict(store: packed.TokenStore) -> str:
@@ -80,20 +66,17 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     given = parser.parse_args()
     source = Every(open_source(given.data, "auto", "train", "data"), given.every)
-    print("| tokenizer | unknown in 100 words | tokens a word | tokens a character | guard | worst | CPU s, counting |")
-    print("|---|---|---|---|---|---|---|")
+    print("| tokenizer | unknown in 100 words | tokens a word | tokens a character | guard | worst |")
+    print("|---|---|---|---|---|---|")
     for folder in [*given.folders, *given.lower]:
         tokenizer = opened(folder, folder in given.lower)
-        encoder = Encoder(tokenizer, EncodingOptions(marker="none"))
-        plain = min(timed(source, encoder, Uncounted)[1] for _ in range(2))
-        store, seconds = min((timed(source, encoder, WordCount) for _ in range(2)), key=lambda pair: pair[1])
+        store = encoded(source, Encoder(tokenizer, EncodingOptions(marker="none")))
         counted = store.facts["words"]
         worst = " ".join(word for word, *_ in (counted["unknown_words"] or counted["split_words"])[:3])
         print(
             f"| {folder.name}{', lower-cased' if folder in given.lower else ''} "
             f"| {100 * counted['unknown_pieces'] / counted['words']:.1f} | {counted['pieces'] / counted['words']:.2f} "
-            f"| {counted['pieces'] / counted['characters']:.2f} | {verdict(store)} | {worst} "
-            f"| {seconds:.1f}, {seconds - plain:+.2f} |",
+            f"| {counted['pieces'] / counted['characters']:.2f} | {verdict(store)} | {worst} |",
             flush=True,
         )
 

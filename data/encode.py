@@ -58,7 +58,7 @@ class Encoder:
             raise ValueError(f"data.types: lists {len(options.types)} types, expected 127 at most")
         if not tokenizer.is_fast:
             raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
-        self.tokenizer, self.options = tokenizer, options
+        self.tokenizer, self.options, self.unknown = tokenizer, options, tokenizer.unk_token_id
         self._check_marks()
         self.type_number = {kind: number for number, kind in enumerate(options.types, start=1)}
         # what the tokenizer itself puts around one text and around a pair: [CLS] a [SEP] b [SEP], <s> a </s></s> b </s>
@@ -67,12 +67,11 @@ class Encoder:
     def _check_marks(self) -> None:
         """Raises ValueError where markers get lost on the way to tokens; warns where types do."""
         marker, types = self.options.marker, self.options.types
-        unknown = self.tokenizer.unk_token_id
         numbers = {token: self._numbers(token) for token in added_tokens(marker, types)}
-        if lost := [token for token, found in numbers.items() if len(found) != 1 or found[0] == unknown]:
+        if lost := [token for token, found in numbers.items() if len(found) != 1 or found[0] == self.unknown]:
             raise ValueError(f"the tokenizer lacks the marker tokens {', '.join(lost)}: each must be one known token")
         marks = ordinary_marks(marker, types, self.options.type_words)
-        lost = [mark for mark in marks if not (found := self._numbers(mark)) or unknown in found]
+        lost = [mark for mark in marks if not (found := self._numbers(mark)) or self.unknown in found]
         if marks and self._numbers(marks[0]) == self._numbers(marks[1]):
             raise ValueError(
                 f"data.marker: {marker} marks the subject with {marks[0]} and the object with {marks[1]}, but the "
@@ -186,18 +185,21 @@ class Encoder:
     def _unknown(self, text: str, encoded, spans: np.ndarray) -> tuple[str, ...]:
         """For each unknown token that is no marker the word around it, between blanks."""
         tokens, offsets = encoded
-        found = np.flatnonzero(tokens == self.tokenizer.unk_token_id)
-        if not len(found):
+        found = np.flatnonzero(tokens == self.unknown).tolist()
+        if not found:
             return ()
-        inside = (spans[:, :, :1] <= found) & (found < spans[:, :, 1:])  # (2, 3, found)
-        marker = (inside[:, 0] & ~inside[:, 2]).any(axis=0)
-        return tuple(word_at(text, *offsets[place].tolist()) for place in found[~marker])
+        marked = [(start, end, inner, last) for (start, end), _, (inner, last) in spans.tolist()]
+        return tuple(
+            word_at(text, *offsets[place].tolist())
+            for place in found
+            if not any(start <= place < end and not inner <= place < last for start, end, inner, last in marked)
+        )
 
 
 def word_at(text: str, start: int, end: int) -> str:
     """What stands between the blanks around `text[start:end]`."""
-    before, after = text[:start].split(" "), text[end:].split(" ")
-    return before[-1] + text[start:end] + after[0]
+    blank = text.find(" ", end)
+    return text[text.rfind(" ", 0, start) + 1 : blank if blank >= 0 else None]
 
 
 def token_spans(marked: Marked, offsets: np.ndarray) -> tuple[np.ndarray, bool]:

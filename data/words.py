@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-TEXTS = 5000  # of which words are kept to find those that are split most; a bound on time and memory
+TEXTS = 2000  # of which words are kept to find those that are split most; a bound on time and memory
 UNKNOWN = 20_000  # different words with unknown tokens that are kept
-FREQUENT = 500  # words that are looked at
+FREQUENT = 200  # words that are looked at
 SHOWN = 10
 LONGEST = 24  # characters of a word that are kept
 
@@ -40,7 +40,8 @@ class WordCount:
         A frequent word that is split is as bad as the tokens that it costs: times x (tokens - 1).
         """
         frequent = self.seen.most_common(FREQUENT)
-        encoded = tokenizer([word for word, _ in frequent], add_special_tokens=False, verbose=False)["input_ids"]
+        texts = [word for word, _ in frequent] or [""]
+        encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"][: len(frequent)]
         split = [
             [word[:LONGEST], times, len(e)] for (word, times), e in zip(frequent, encoded, strict=True) if len(e) > 1
         ]

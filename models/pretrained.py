@@ -130,7 +130,7 @@ def told(name: str, backbone: PreTrainedModel, report: dict) -> list[str]:
             f"does not ask for them: {some(left_out)}",
             stacklevel=3,
         )
-    return sorted({key.split(".")[0] for key in found} - children)
+    return sorted({key.split(".")[0] for key in found} - children - {"pooler"})  # nothing here reads a pooler
 
 
 def some(names: list[str], most: int = 5) -> str:

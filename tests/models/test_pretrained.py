@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoModel, BertForMaskedLM, DistilBertConfig, PreTrainedModel
 
 import models  # noqa: F401 (AutoModel learns of ours)
+from data import sample
 from engine.arguments import parse
 from engine.build import make_encoder, make_model
 from models import MODELS
@@ -18,6 +19,8 @@ from models.backbone import empty_backbone
 from models.overrides import ARCHITECTURE, override
 from models.pretrained import longest_input, pretrained_config
 from models.relation import RelationConfig, RelationModel
+from models.tokens import wordpiece_tokenizer
+from train import main
 
 
 def dropouts(model: nn.Module) -> set[float]:
@@ -269,6 +272,27 @@ def test_half_precision_is_told_in_the_summary(save, load, dtype, name):
 def test_added_tokens_are_told_in_the_summary(save, load):
     notes = told(save("bert")[0], **{"data.marker": "entity", "model.added_tokens": "[누리집]"})[1]
     assert notes[1] == "new tokens   5, 0 of them in spare slots"
+
+
+def test_a_run_prints_what_it_read_and_its_best_is_a_backbone(folder, capsys, tiny_config):
+    config = tiny_config("bert")
+    tokenizer = wordpiece_tokenizer(sample.vocabulary())  # with 20 spare slots
+    config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
+    path = str(folder.path / "backbone")
+    AutoModel.from_config(config).to(torch.float16).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    words = ["--data.max_length", "64", "--data.marker", "typed", "--model.added_tokens", "[누리건설]"]
+    assert main(folder.command("--model.backbone", path, "--model.tokenizer", "null", *words)) == 0
+    said = capsys.readouterr().out
+    assert f"\nweights      37 tensors of {path} as float32 (float16 in the file)\n" in said
+    assert "\nnew tokens   25, 20 of them in spare slots\n" in said
+
+    best = str(folder.runs / "try" / "best")
+    second = folder.command("--model.backbone", best, "--model.tokenizer", "null", *words, "--run.name", "again")
+    assert main(second) == 0
+    said = capsys.readouterr().out
+    assert "37 tensors of" in said
+    assert "new tokens" not in said
 
 
 def test_old_checkpoints_can_be_read(save, load):
