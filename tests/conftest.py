@@ -110,6 +110,8 @@ def pytest_collection_modifyitems(items) -> None:
 def pytest_collection_finish(session) -> None:
     """Start `accelerate launch train.py`, the README's first command, and the drills where a test needs them."""
     needed = {name for item in session.items for name in item.fixturenames}
+    if session.config.option.collectonly or not needed & {"sample_run", "short_drills"}:
+        return
     base = Path(tempfile.mkdtemp(prefix="plainloop-tests-"))
     launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
     options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
@@ -117,9 +119,7 @@ def pytest_collection_finish(session) -> None:
         "sample_run": [*launch, *options],
         "short_drills": [sys.executable, "-m", "tests.drills", "--seed", "3"],
     }
-    commands = {name: command for name, command in commands.items() if name in needed}
-    if commands and not session.config.option.collectonly:
-        session.config.background = Background(commands, base)
+    session.config.background = Background({name: commands[name] for name in commands if name in needed}, base)
 
 
 def pytest_unconfigure(config) -> None:

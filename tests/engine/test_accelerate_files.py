@@ -119,7 +119,7 @@ class Launch:
 
     def end(self) -> str:
         try:
-            output, _ = self.process.communicate(timeout=100)
+            output, _ = self.process.communicate(timeout=200)
         finally:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)  # torchrun ends its workers
@@ -156,7 +156,7 @@ def continued(folder: Path, name: str) -> Path:
     return other
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(280)
 def test_files_start_as_many_processes_as_they_say(tmp_path):
     """And the file for several machines, with the values that its comments say to change: both are this one."""
     here = ("--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port()))

@@ -22,7 +22,7 @@ def probabilities(folder: Path) -> tuple[list[str], np.ndarray]:
     return [row[0] for row in rows], np.array([row[3:] for row in rows], dtype=float)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(280)
 def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     """70 examples: updates of 32, 32 and 6, cut into passes of 5; 24 dev examples in three batches of 9, 9 and 6."""
     given = {
@@ -40,7 +40,7 @@ def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     )
     try:
         assert program.main(options(run__name="one", **given)) == 0  # meanwhile
-        output, _ = two.communicate(timeout=100)
+        output, _ = two.communicate(timeout=200)
     finally:
         two.kill()
     assert two.returncode == 0, output[-3000:]
