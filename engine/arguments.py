@@ -18,7 +18,8 @@ from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
 from data import FORMATS
 from data.options import unread
-from engine.config import Config, LossConfig, check, reader_options, shown, without_effect
+from engine.checks import check, without_effect
+from engine.config import Config, LossConfig, reader_options, shown
 from engine.constructors import CHOICES, OPTIONS, choose, nearest, spread_options
 
 DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"

@@ -1,25 +1,23 @@
 """From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
 
-import inspect
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from data import FORMATS, sample
-from data.encode import Encoder, EncodingOptions
+from data import FORMATS
+from data.encode import Encoder
 from data.labels import LEARNED, label_list, learned_labels, negative_number
-from data.markers import descriptions
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
 from engine.arguments import nearest
+from engine.build_model import check_parts, make_encoder, make_model
 from engine.checkpoint import Checkpoints
-from engine.config import Config, ModelConfig, reader_options
+from engine.config import Config, reader_options
 from engine.corpus import known_language, rows_without_entities, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
@@ -40,14 +38,7 @@ from engine.summary import describe
 from engine.tracking import Silent, Tracker
 from losses import LOSSES
 from models import MODELS
-from models.backbone import scratch_config, set_dropout
-from models.compatibility import check_tokenizer
-from models.heads import HEADS
-from models.layers import freeze, start_anew
-from models.overrides import override
 from models.pooling import POOLINGS
-from models.pretrained import pretrained_backbone, pretrained_config
-from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
 
 @dataclass(frozen=True)
@@ -216,135 +207,6 @@ def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     return tracker
-
-
-def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict[str, str | None]]:
-    """Tokenizer with added words and marker tokens, encoder, and the new tokens with what describes each."""
-    backbone = config.model.backbone
-    name = config.model.tokenizer or backbone
-    tokenizer = wordpiece_tokenizer(sample.vocabulary()) if name == "sample" else load_tokenizer(name)
-    if backbone is not None:
-        check_tokenizer(tokenizer, name, backbone)
-    words = config.model.added_tokens
-    new = add_words(tokenizer, words if isinstance(words, dict) else dict.fromkeys(words))
-    described = descriptions(config.data.marker, tuple(config.data.types), config.data.type_words)
-    new |= {token: described[token] for token in add_tokens(tokenizer, list(described))}
-    options = EncodingOptions(
-        marker=config.data.marker,
-        query=config.data.query,
-        type_words=config.data.type_words,
-        types=tuple(config.data.types),
-        max_length=config.data.max_length,
-    )
-    return tokenizer, Encoder(tokenizer, options), new
-
-
-def make_model(
-    config: Config,
-    tokenizer: PreTrainedTokenizerBase,
-    new: dict[str, str | None],
-    classes: int,
-    notes: list[str] | None = None,
-) -> PreTrainedModel:
-    """The model with its backbone's weights, new or pretrained, and an embedding row for every token.
-
-    `notes` takes lines about both for the summary.
-    """
-    settings = config.model
-    model_class = MODELS[settings.name]
-    own = {}
-    if settings.backbone is None:
-        scratch = settings.scratch
-        nested = scratch_config(scratch.hidden_size, scratch.layers, scratch.heads, tokenizer, config.data.max_length)
-        set_dropout(nested, settings.dropout)
-    else:
-        nested = pretrained_config(settings.backbone, config.data.max_length)
-        set_dropout(nested, settings.dropout)
-        own = override(nested, settings.overrides, settings.backbone, model_class.config_class)
-    model = model_class(
-        model_class.config_class(
-            backbone=nested,
-            pooling=settings.pooling,
-            pooling_options=with_dropout(POOLINGS[settings.pooling], settings.pooling_options, settings.dropout),
-            with_cls=settings.with_cls,
-            head=settings.head,
-            head_options=with_dropout(HEADS[settings.head], settings.head_options, settings.dropout),
-            entity_embeddings=settings.entity_embeddings,
-            entity_types=len(config.data.types),
-            classes=classes,
-            **own,
-        )
-    )
-    if not hasattr(model, "all_tied_weights_keys"):
-        raise ValueError(
-            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights "
-            "are not initialised and from_pretrained fails"
-        )
-    lines = []
-    if settings.backbone is None:
-        fit_embedding(model.backbone, tokenizer)
-    else:
-        pretrained, line = pretrained_backbone(settings.backbone, nested, settings.pooling == "pooler")
-        if settings.reinit:
-            refuse_frozen(settings, nested.num_hidden_layers)
-            start_anew(pretrained, model.backbone, settings.reinit)
-        if hasattr(model, "put_backbone"):
-            model.put_backbone(pretrained)
-        else:
-            model.backbone = pretrained
-        rows = fit_embedding(model.backbone, tokenizer, new)
-        lines = [f"{'weights':<12} {line}"]
-        if new:
-            lines.append(f"{'new tokens':<12} {len(new):,}, {max(0, len(new) - rows):,} of them in spare slots")
-    if notes is not None:
-        notes += lines
-    model.config.backbone = model.backbone.config
-    freeze(model.backbone, settings.freeze)
-    if new and settings.freeze != "none":
-        warnings.warn(
-            f"model.freeze: the rows of {len(new)} added tokens are frozen as they start; the markers entity_punct and "
-            "typed_punct need no new tokens",
-            stacklevel=2,
-        )
-    if settings.gradient_checkpointing:
-        # its name from transformers 5.23 on, the older name before
-        enable = getattr(
-            model.backbone, "activation_checkpointing_enable", model.backbone.gradient_checkpointing_enable
-        )
-        enable({"use_reentrant": False})
-    return model
-
-
-def refuse_frozen(settings: ModelConfig, layers: int) -> None:
-    """Raises ValueError where a layer would start anew and never learn."""
-    if isinstance(settings.freeze, int) and settings.freeze + settings.reinit > layers:
-        raise ValueError(
-            f"model.reinit: the top {settings.reinit} of {layers} layers would start anew, but model.freeze "
-            f"{settings.freeze} keeps some of them from learning"
-        )
-
-
-def with_dropout(part: type, options: dict, share: float | None) -> dict:
-    """The options of a pooling or head, with model.dropout as its own where it has one and none was given."""
-    takes = "dropout" in inspect.signature(part.__init__).parameters
-    return {"dropout": share} | options if takes and share is not None else dict(options)
-
-
-def check_parts(settings: ModelConfig, marker: str) -> None:
-    """Raises ValueError for a pooling, a head and a marker that make no sense together."""
-    head, pooling = HEADS[settings.head], POOLINGS[settings.pooling]
-    if head.reads_sentence and settings.pooling != "cls":
-        raise ValueError(
-            f"model.pooling: the head {settings.head} reads the states of the whole sentence itself, so that nothing "
-            f"would read {settings.pooling}; expected cls"
-        )
-    if head.reads_sentence and settings.with_cls is not None:
-        raise ValueError(f"model.with_cls: the head {settings.head} reads the whole sentence itself; leave it null")
-    if pooling.needs_type_words and marker != "typed_punct":
-        raise ValueError(
-            f"model.pooling: {settings.pooling} reads the type words, which only data.marker typed_punct writes; "
-            f"got data.marker {marker}"
-        )
 
 
 def default_cache() -> Path:

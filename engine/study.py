@@ -29,9 +29,11 @@ from transformers.utils import logging as transformers_logging
 from engine import figures
 from engine.arguments import parse
 from engine.atomic import write_text
-from engine.build import Data, check_names, check_parts, make_model, read_data, rows_without_entities
+from engine.build import Data, check_names, read_data
+from engine.build_model import check_parts, make_model
 from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
+from engine.corpus import rows_without_entities
 from engine.device import set_threads
 from engine.metrics import headline
 from engine.probe import Cell, draws, features, probe

@@ -78,10 +78,6 @@ class Rows:
     format: str = "none"
     identity: str = "0"
 
-    @property
-    def identity(self) -> dict[str, str]:
-        return {"file": self.digest, "format": self.format}
-
     def examples(self):
         return enumerate(self.content, start=1)
 

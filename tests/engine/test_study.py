@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine import comparison
 from engine.arguments import parse
-from engine.build import make_model, read_data
+from engine.build import read_data
+from engine.build_model import make_model
 from engine.comparison import Variant, finetune, lines, paired, without
 from engine.study import main
 

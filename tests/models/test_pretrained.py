@@ -13,7 +13,7 @@ from transformers import AutoModel, BertForMaskedLM, DistilBertConfig, PreTraine
 import models  # noqa: F401 (AutoModel learns of ours)
 from data import sample
 from engine.arguments import parse
-from engine.build import make_encoder, make_model
+from engine.build_model import make_encoder, make_model
 from models import MODELS
 from models.backbone import empty_backbone
 from models.overrides import ARCHITECTURE, override

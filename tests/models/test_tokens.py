@@ -16,7 +16,7 @@ import models  # noqa: F401 (AutoModel learns of ours)
 from conftest import SHARED_DATA
 from data.markers import added_tokens
 from engine.arguments import parse
-from engine.build import make_encoder, make_model
+from engine.build_model import make_encoder, make_model
 from models.backbone import empty_backbone
 from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
