@@ -282,7 +282,7 @@ def test_a_run_prints_what_it_read_and_its_best_is_a_backbone(folder, capsys, ti
     AutoModel.from_config(config).to(torch.float16).save_pretrained(path)
     tokenizer.save_pretrained(path)
     words = ["--data.max_length", "64", "--data.marker", "typed", "--model.added_tokens", "[누리건설]"]
-    words += ["--run.threads", "1"]
+    words += ["--data.dev", "null", "--run.threads", "1"]
     assert main(folder.command("--model.backbone", path, "--model.tokenizer", "null", *words)) == 0
     said = capsys.readouterr().out
     assert f"\nweights      37 tensors of {path} as float32 (float16 in the file)\n" in said
