@@ -3,6 +3,7 @@
 import csv
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from engine.arguments import parse
 from engine.build import read_data
 from engine.build_model import make_model
 from engine.comparison import Variant, finetune, lines, paired, without
+from engine.figures import heat_map
+from engine.probe import probe
 from engine.study import main
 
 
@@ -71,10 +74,20 @@ def test_a_probe_equals_its_own_computation(study, options):
                 assert row["scores"][number] == pytest.approx(score, abs=1e-9)
 
 
-def test_it_leaves_a_table_a_picture_and_tensorboard(study, capsys):
-    code, folder = study("--poolings", "mean", "entity_start", "--seeds", "2")
+def test_it_leaves_a_table_a_picture_and_tensorboard(study, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("engine.study.figures.heat_map", lambda *given: drawn.append(given) or heat_map(*given))
+    code, folder = study("--poolings", "mean", "entity_start", "--seeds", "2", "--rows", "50")
     assert code == 0
     told = capsys.readouterr().out
+    found = json.loads((folder / "study.json").read_text(encoding="utf-8"))["probe"]
+    assert found["rows"] == 50
+    best = max(found["cells"], key=lambda row: row["mean"])
+    assert f"best of all layers: {best['name']} of layer {best['layer']}, {best['mean']:.2f}" in told
+    means, names, layers = drawn[0][:3]
+    assert {(name, int(k)): means[i, j] for i, name in enumerate(names) for j, k in enumerate(layers)} == {
+        (row["name"], row["layer"]): row["mean"] for row in found["cells"]
+    }
     assert "linear probes, top layer (1), micro_f1 over 2 seeds" in told
     assert "best of all layers:" in told
     assert (folder / "probe.png").stat().st_size > 5000
@@ -89,6 +102,24 @@ def test_it_leaves_a_table_a_picture_and_tensorboard(study, capsys):
     for row in rows:
         if row["name"] == "mean":
             assert by_layer[int(row["layer"])] == pytest.approx(float(row["mean"]), rel=1e-6)
+
+
+def test_cls_in_front_of_a_probed_pooling(study, monkeypatch):
+    widths = []
+    monkeypatch.setattr("engine.study.probe", lambda train, *rest: widths.append(train.shape[1]) or probe(train, *rest))
+    own = ("--poolings", "mean", "entity_start", "--layers", "1", "--seeds", "1")
+    assert study(*own)[0] == study(*own, run__name="with", model__with_cls=True)[0] == 0
+    assert widths == [32, 32, 96, 32, 64, 96]  # cls, mean, entity_start, of 32 each
+
+
+def test_entities_that_are_not_there_are_told(study, tmp_path, capsys):
+    rows = [{"text": f"문장 {number}", "label": "ab"[number % 2]} for number in range(8)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    files = {f"data__{part}": tmp_path / "rows.jsonl" for part in ("train", "dev")}
+    given = {"data__format": "text", "data__labels": "learned", "data__negative_label": "null", "data__marker": "none",
+             "model__pooling": "cls"} | files  # fmt: skip
+    assert study("--poolings", "entity_start", **given)[0] == 2
+    assert "entity_start reads the entities, but 8 rows of data.train have none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -145,6 +176,26 @@ def test_fine_tuning_is_train_py_in_a_process_of_its_own(options, tmp_path):
     before = (run / "report.json").stat().st_mtime_ns
     assert finetune([variant], [7], given, tmp_path / "study") == reports
     assert (run / "report.json").stat().st_mtime_ns == before
+
+
+def test_every_variant_runs_with_every_seed_and_keeps_its_own_report(monkeypatch, tmp_path):
+    asked = []
+
+    def run(options, log):
+        named = dict(option.removeprefix("--").split("=") for option in options)
+        asked.append((named["x"], named["run.seed"]))
+        folder = Path(named["run.dir"]) / named["run.name"]
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_text(json.dumps(named))
+
+    monkeypatch.setattr(comparison, "train", run)
+    reports = finetune([Variant("a", ("--x=1",)), Variant("b", ("--x=2",))], [5, 6], ["--x=0", "--y=3"], tmp_path)
+    assert asked == [("1", "5"), ("2", "5"), ("1", "6"), ("2", "6")]
+    told = {name: [(r["x"], r["y"], r["run.seed"], r["run.name"]) for r in found] for name, found in reports.items()}
+    assert told == {
+        "a": [("1", "3", "5", "a-seed5"), ("1", "3", "6", "a-seed6")],
+        "b": [("2", "3", "5", "b-seed5"), ("2", "3", "6", "b-seed6")],
+    }
 
 
 def test_a_run_that_fails_ends_the_study_with_its_last_line(monkeypatch, tmp_path):

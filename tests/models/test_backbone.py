@@ -54,6 +54,20 @@ def test_hidden_states_stand_in_the_order_of_the_tokens(model, packed, sequences
 
 
 @torch.no_grad()
+def test_the_states_of_the_last_layers_top_last(model, packed, sequences):
+    """Of all layers and the embedding; ModernBERT's top layer is behind its final norm."""
+    batch = packed(sequences)
+    every = hidden_states(model.backbone, batch, layers=3)
+    for row, tokens in enumerate(sequences):
+        alone_states = model.backbone(input_ids=torch.tensor([tokens]), output_hidden_states=True).hidden_states
+        assert len(alone_states) == 3
+        for found, expected in zip(every[:, batch.offsets[row] : batch.offsets[row + 1]], alone_states, strict=True):
+            torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=0)
+    assert torch.equal(every[-1], hidden_states(model.backbone, batch))
+    assert torch.equal(hidden_states(model.backbone, batch, layers=2), every[1:])
+
+
+@torch.no_grad()
 def test_a_neighbour_changes_nothing(model, packed, sequences):
     before = model(packed(sequences)).logits
     others = [0, 2, 3, 4]
@@ -172,6 +186,16 @@ def test_a_share_of_dropout_is_set_everywhere(save, load, family):
     model = load(save(family)[0], model__dropout=0.3)
     assert dropouts(model) == {0.3}
     assert shares(model.config.backbone) == {0.3}
+
+
+def test_a_share_reaches_pooling_and_head_unless_they_have_their_own(save, load):
+    folder, _ = save("bert")
+    model = load(folder, model__dropout=0.3, model__pooling="entity_mean", model__head="multi_sample_dropout")
+    assert (model.pool.dropout.p, model.head.dropout.p) == (0.3, 0.3)
+    model = load(folder, model__pooling="entity_mean", model__head="multi_sample_dropout")
+    assert (model.pool.dropout.p, model.head.dropout.p) == (0.1, 0.5)
+    model = load(folder, model__head_options__dropout=0.4)
+    assert (dropouts(model.head), dropouts(model.backbone)) == ({0.4}, {0.1})
 
 
 def test_without_a_share_the_backbone_keeps_its_own(save, load):

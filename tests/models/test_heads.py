@@ -55,6 +55,40 @@ def test_dropout_0_is_no_dropout(batch, features, name):
     torch.testing.assert_close(logits(), (head.eval(), logits())[1], rtol=1e-14, atol=1e-14)
 
 
+def test_where_dropout_is(batch, features):
+    """The same masks drawn again by hand."""
+
+    def again(function):
+        torch.manual_seed(8)
+        return function(lambda values: F.dropout(values, 0.4))
+
+    linear, mlp, deep, cosine = (made(name, dropout=0.4).train() for name in ("linear", "mlp", "deep", "cosine"))
+    torch.manual_seed(8)
+    torch.testing.assert_close(linear(features), again(lambda drop: linear.out(drop(features))))
+    torch.manual_seed(8)
+    torch.testing.assert_close(mlp(features), again(lambda drop: mlp.out(drop(F.gelu(mlp.dense(drop(features)))))))
+    one, two = deep.dense
+    expected = again(lambda drop: deep.out(drop(F.gelu(two(drop(F.gelu(one(drop(features)))))))))
+    torch.manual_seed(8)
+    torch.testing.assert_close(deep(features), expected)
+    expected = again(lambda drop: 30 * F.normalize(drop(features)) @ F.normalize(cosine.out.weight).T)
+    torch.manual_seed(8)
+    torch.testing.assert_close(cosine(features), expected)
+    for name in SENTENCE:
+        head = made(name, dropout=0.4).train()
+        read = head.read(states(batch), batch)
+        torch.manual_seed(8)
+        torch.testing.assert_close(head(read), again(lambda drop, head=head, read=read: head.out(drop(read))))
+
+
+@pytest.mark.parametrize("name", ["bilstm", "bigru"])
+def test_recurrent_heads_drop_between_their_layers(batch, name):
+    head = made(name, dropout=0.4, layers=2).train()
+    assert head.rnn.dropout == 0.4
+    assert not torch.equal(head.read(states(batch), batch), head.read(states(batch), batch))
+    assert made(name, dropout=0.4, layers=1).rnn.dropout == 0.0
+
+
 def test_linear_mlp_and_deep_are_what_they_say(features):
     linear, mlp, deep = made("linear"), made("mlp"), made("deep", layers=3, width=2)
     torch.testing.assert_close(linear(features), features @ linear.out.weight.T + linear.out.bias)

@@ -204,6 +204,20 @@ def test_rbert_shares_one_layer_between_the_entities_where_asked(batch):
     assert not torch.allclose(features[:, H : 2 * H], features[:, 2 * H :])
 
 
+def test_rbert_drops_behind_the_tanh(batch):
+    pool = made("entity_mean", dropout=0.4).train()
+    torch.manual_seed(8)
+    found = pool(states(batch), batch)
+    torch.manual_seed(8)
+    hidden = states(batch)
+    spans = [(batch.subject[:, 2], 0), (batch.object[:, 2], 1)]
+    expected = [pool.cls(torch.dropout(torch.tanh(hidden[batch.offsets[:-1]]), 0.4, True))]
+    for span, number in spans:
+        words = torch.stack([hidden[start:end].mean(dim=0) for start, end in span.tolist()])
+        expected.append(pool.entities[number](torch.dropout(torch.tanh(words), 0.4, True)))
+    torch.testing.assert_close(found, torch.cat(expected, dim=1))
+
+
 @pytest.mark.parametrize("name", ["cls", "cls_mean", "entity_mean"])
 def test_cls_is_not_put_in_front_of_what_holds_it(name):
     for choice in (True, False):
