@@ -256,7 +256,9 @@ def expected(hint: Any, error: Exception) -> str:
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is list:
-        return "a list such as [a, b]"
+        [part] = typing.get_args(hint) or [Any]
+        names = typing.get_args(part) if typing.get_origin(part) is Literal else ()
+        return f"a list of {', '.join(names)}" if names else "a list such as [a, b]"
     if typing.get_origin(hint) is dict:
         return "keys and values such as {a: 1}"
     return re.sub(r"\s+", " ", str(error))[:200]

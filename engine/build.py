@@ -15,10 +15,10 @@ from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
 from engine.arguments import nearest
-from engine.build_model import check_parts, make_encoder, make_model
+from engine.build_model import check_parts, make_encoder, make_model, pooling_of
 from engine.checkpoint import Checkpoints
 from engine.config import Config, reader_options
-from engine.corpus import known_language, rows_without_entities, words_that_occur
+from engine.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
@@ -38,7 +38,6 @@ from engine.summary import describe
 from engine.tracking import Silent, Tracker
 from losses import LOSSES
 from models import MODELS
-from models.pooling import POOLINGS
 
 
 @dataclass(frozen=True)
@@ -160,8 +159,9 @@ def read_data(config: Config, quiet: bool) -> Data:
         on_bad_row = config.data.on_bad_row if part == "train" else "error"
         stores[part] = prepare(source, encoder, labels, cache, on_bad_row, quiet=quiet, learned=learned)
         known_language(f"data.{part}", stores[part])
-        if getattr(POOLINGS[config.model.pooling], "needs_entities", False):
+        if pooling_of(config.model).needs_entities:
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
+    something_to_embed(config.model.entity_embeddings, stores["train"])
     identities = {part: source.identity for part, source in sources.items()}
     words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
     return Data(labels, negative, tokenizer, new, encoder, stores, identities)

@@ -15,7 +15,7 @@ from models.compatibility import check_tokenizer
 from models.heads import HEADS
 from models.layers import freeze, start_anew
 from models.overrides import override
-from models.pooling import POOLINGS
+from models.pooling import POOLINGS, Pooling, make_pooling
 from models.pretrained import pretrained_backbone, pretrained_config
 from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
@@ -90,6 +90,8 @@ def make_model(
         notes += lines
     model.config.backbone = model.backbone.config
     freeze(model.backbone, settings.freeze)
+    if settings.freeze == "all" and getattr(getattr(model, "pool", None), "takes_pooler", False):
+        model.pool.requires_grad_(False)  # it holds the backbone's pooler and nothing else
     if new and settings.freeze != "none":
         warnings.warn(
             f"model.freeze: the rows of {len(new)} added tokens are frozen as they start; the markers entity_punct and "
@@ -134,9 +136,14 @@ def with_dropout(part: type, options: dict, share: float | None) -> dict:
     return {"dropout": share} | options if takes and share is not None else dict(options)
 
 
+def pooling_of(settings: ModelConfig) -> Pooling:
+    """The pooling with its options, of a width without meaning: what it says of itself can depend on them."""
+    return make_pooling(settings.pooling, 1, settings.with_cls, settings.pooling_options)
+
+
 def check_parts(settings: ModelConfig, marker: str) -> None:
     """Raises ValueError for a pooling, a head and a marker that make no sense together."""
-    head, pooling = HEADS[settings.head], POOLINGS[settings.pooling]
+    head = HEADS[settings.head]
     if head.reads_sentence and settings.pooling != "cls":
         raise ValueError(
             f"model.pooling: the head {settings.head} reads the states of the whole sentence itself, so that nothing "
@@ -144,7 +151,7 @@ def check_parts(settings: ModelConfig, marker: str) -> None:
         )
     if head.reads_sentence and settings.with_cls is not None:
         raise ValueError(f"model.with_cls: the head {settings.head} reads the whole sentence itself; leave it null")
-    if pooling.needs_type_words and marker != "typed_punct":
+    if pooling_of(settings).needs_type_words and marker != "typed_punct":
         raise ValueError(
             f"model.pooling: {settings.pooling} reads the type words, which only data.marker typed_punct writes; "
             f"got data.marker {marker}"

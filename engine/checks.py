@@ -10,6 +10,7 @@ def without_effect(config: Config, given) -> list[str]:
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
         "eval.": (config.data.dev is None, "data.dev is null"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
+        "optim.layer_decay": (config.model.freeze == "all", "model.freeze is all"),
         "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
         "data.marker": (
             config.data.format == "text" and config.data.marker != "none",

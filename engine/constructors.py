@@ -82,10 +82,10 @@ def choose(choice: Choice, values: dict, given: dict[str, Any]) -> tuple[str, li
     options = inside if not below else inside.get(below)
     if name == written or not isinstance(options, dict):
         return name, []
-    own = choice.parameters(name)
-    dropped = [option for option in options if option not in own and (below or option != key)]
-    kept = {option: value for option, value in options.items() if option not in dropped}
-    values[section] = kept | {key: name} if not below else inside | {below: kept}
+    # also those of the same name, which meant another part; a saved configuration holds every default
+    values[section] = {key: name} if not below else inside | {below: {}}
+    before = choice.defaults(written) if isinstance(written, str) and written in choice.registry else {}
+    dropped = [o for o, value in options.items() if (below or o != key) and (o not in before or before[o] != value)]
     listed = ", ".join(f"{choice.prefix}.{option}" for option in dropped)
     return name, [f"{listed} of {written} dropped: the {choice.word} is {name}"] if dropped else []
 

@@ -1,7 +1,7 @@
 """What an encoded corpus is checked for before anything is trained on it."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -9,13 +9,20 @@ from transformers import PreTrainedTokenizerBase
 from data.packed import TokenStore
 
 
-def rows_without_entities(key: str, store: TokenStore, pooling: str) -> None:
-    """Raises ValueError where a pooling would read entities that are not there."""
+def rows_without_entities(key: str, store: TokenStore, pooling: str, option: str = "model.pooling") -> None:
+    """Raises ValueError where a pooling, chosen by `option`, would read entities that are not there."""
     if len(missing := np.flatnonzero(store.spans[:, 0, 0, 0] < 0)):
         raise ValueError(
-            f"model.pooling: {pooling} reads the entities, but {len(missing)} rows of {key} have none, the first is "
+            f"{option}: {pooling} reads the entities, but {len(missing)} rows of {key} have none, the first is "
             f"{store.id(missing[0])!r}; use model.pooling cls"
         )
+
+
+def something_to_embed(kinds: Sequence[str], store: TokenStore) -> None:
+    """Raises ValueError where entity embeddings would learn one vector for all tokens."""
+    found = {"role": (store.spans[:, 0, 0, 0] >= 0).any(), "type": (store.types > 0).any()}
+    if idle := [kind for kind in kinds if not found[kind]]:
+        raise ValueError(f"model.entity_embeddings: {', '.join(idle)}: no row of data.train has one; expected []")
 
 
 def known_language(key: str, store: TokenStore) -> None:

@@ -30,6 +30,9 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
     """
     backbone = [name for name, _ in model.named_parameters() if name.startswith(BACKBONE)]
     top = max((layer_number(name, default=-1) for name in backbone), default=-1)
+    if config.layer_decay < 1 and backbone and top < 0:
+        raise ValueError("optim.layer_decay: this backbone has no numbered layers; expected 1")
+    words = word_embedding(model)
     groups: dict[tuple, dict] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -42,7 +45,8 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
             where, peak = "backbone", config.lr
         else:
             # a final norm stands outside of the numbered layers and goes with the top one
-            layer = -1 if name.startswith("backbone.embeddings") else layer_number(name, default=top)
+            below = parameter is words or name.startswith("backbone.embeddings")
+            layer = -1 if below else layer_number(name, default=top)
             where, peak = (
                 "embeddings" if layer < 0 else f"layer {layer}",
                 config.lr * config.layer_decay ** (top - layer),
@@ -73,6 +77,12 @@ def describe_groups(model: nn.Module, config: OptimConfig) -> str:
         )
         for row in rows
     )
+
+
+def word_embedding(model: nn.Module) -> nn.Parameter | None:
+    """The backbone's, whatever it is called."""
+    backbone = getattr(model, "backbone", None)
+    return backbone.get_input_embeddings().weight if hasattr(backbone, "get_input_embeddings") else None
 
 
 def layer_number(name: str, default: int) -> int:

@@ -53,21 +53,24 @@ def main(argv: Sequence[str]) -> int:
             print(notice)
         if config.data.dev is None:
             raise ValueError("data.dev: a study compares scores on it, expected a file")
-        if unknown := [name for name in own.poolings if name not in POOLINGS]:
-            raise ValueError(f"--poolings: got {', '.join(unknown)}, expected some of {', '.join(POOLINGS)}")
-        poolings = [REFERENCE, *(name for name in own.poolings if name != REFERENCE)]
+        check_own(own, config)
+        asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
+        poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
+        variants = [variant(name, config) for name in poolings] if own.finetune else []
+        check_variants(variants, rest)
         seeds = list(range(config.run.seed, config.run.seed + own.seeds))
         name = config.run.name or f"study-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         folder = Path(config.run.dir) / name
         folder.mkdir(parents=True, exist_ok=True)
 
         found = {"metric": config.eval.metric, "seeds": seeds, "probe": run_probes(config, own, poolings, seeds)}
-        if own.finetune:
-            variants = [Variant(name, (f"--model.pooling={name}",)) for name in poolings]
+        table = leave(folder, found, config.track.tensorboard and not variants)
+        if variants:  # the probes are on the disk by now
             reports = finetune(variants, seeds, rest, folder)
             scores = {name: [report["dev"][config.eval.metric] for report in r] for name, r in reports.items()}
             found["finetune"] = paired(scores, REFERENCE)
-        print(leave(folder, found))
+            table = leave(folder, found, config.track.tensorboard)
+        print(table)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -76,9 +79,7 @@ def main(argv: Sequence[str]) -> int:
 
 def study_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.study", allow_abbrev=False, description=__doc__)
-    every = [
-        name for name, pool in POOLINGS.items() if name in ("cls", "mean", "max", "entity_start", "entity_start_end")
-    ]
+    every = ["cls", "mean", "max", "entity_start", "entity_start_end"]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--poolings", nargs="+", default=every, metavar="NAME", help=f"default: {' '.join(every)}")
     parser.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings; default: all")

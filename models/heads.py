@@ -109,7 +109,7 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         directions = F.normalize(wide(self.dropout(features)), dim=1)  # (B, F); squares overflow in float16
-        return self.scale * F.linear(directions, F.normalize(self.out.weight, dim=1))  # (B, C)
+        return self.scale * F.linear(directions, F.normalize(wide(self.out.weight), dim=1))  # (B, C)
 
 
 def at_least(least: int, **options: int) -> None:

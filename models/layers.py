@@ -7,10 +7,13 @@ from transformers import PreTrainedModel
 def layers_of(backbone: PreTrainedModel, key: str) -> nn.ModuleList:
     """Its layers from the bottom up. Raises ValueError that names the option `key` where it has no list of them."""
     count = backbone.config.num_hidden_layers
-    for module in backbone.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return module
-    raise ValueError(f"{key}: {backbone.config.model_type} has no list of its {count} layers; expected 0, none or all")
+    found = [module for module in backbone.modules() if isinstance(module, nn.ModuleList) and len(module) == count]
+    if len(found) != 1:
+        raise ValueError(
+            f"{key}: {backbone.config.model_type} has {len(found) or 'no'} lists of its {count} layers, expected one; "
+            "only none or all of it can be chosen"
+        )
+    return found[0]
 
 
 def freeze(backbone: PreTrainedModel, what: str | int) -> None:
@@ -20,8 +23,9 @@ def freeze(backbone: PreTrainedModel, what: str | int) -> None:
     if what == "all":
         backbone.requires_grad_(False)
         return
+    backbone.get_input_embeddings().requires_grad_(False)  # whatever it is called
     for name, parameter in backbone.named_parameters():
-        if name.startswith("embeddings"):  # ELECTRA has embeddings_project beside them
+        if name.startswith(("embeddings", "embed_")):  # ELECTRA has embeddings_project beside them
             parameter.requires_grad_(False)
     if isinstance(what, int):
         layers = layers_of(backbone, "model.freeze")

@@ -100,7 +100,7 @@ class AttentionPooling(Pooling):
         """hidden (T, H) -> (B, H)."""
         scores = self.score(torch.tanh(self.dense(hidden)))[:, 0]  # (T,)
         shares = softmax(scores, batch.rows, len(batch))  # (T,)
-        return total(shares[:, None] * hidden, batch.rows, len(batch))  # (B, H)
+        return total(shares[:, None] * hidden, batch.rows, len(batch)).to(hidden.dtype)  # (B, H)
 
 
 class EntityStartPooling(Pooling):
@@ -183,7 +183,8 @@ class LastLayersPooling(Pooling):
     """The last `layers` layers mixed into one, then pooled as `over` says.
 
     mix mean: all alike (Devlin et al. 2019, table 7); learned: softmax shares and a scale (Peters et al. 2018, arXiv
-    1802.05365, equation 1), which start as the mean.
+    1802.05365, equation 1), which start as the mean. States are taken as the layers leave them: of ModernBERT only the
+    top one is behind its norm.
     """
 
     def __init__(

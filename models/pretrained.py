@@ -25,6 +25,12 @@ RESERVED = (
     "roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "data2vec-text", "roberta-prelayernorm", "xmod",
     "longformer", "mpnet", "ibert",
 )  # fmt: skip
+# names in a model that was saved here -> names in its encoder, which has no entity embeddings
+SAVED_HERE = {
+    r"^backbone\.": "",
+    r"^pool\.(pool\.)?pooler\.": "pooler.",
+    r"^embeddings\.(role|type)_table": r"entity_embeddings.\1_table",
+}
 STORED = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}  # safetensors' names of types
 
 
@@ -91,7 +97,7 @@ def pretrained_backbone(name: str, config: PreTrainedConfig, pooler: bool = Fals
                 trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are an error below, with their names
-                key_mapping={r"^backbone\.": ""},  # of a model that was saved by this repository
+                key_mapping=SAVED_HERE,
                 **pooler_choice(config, pooler),
                 **options,
             ),

@@ -19,17 +19,19 @@ def total(values: Tensor, rows: Tensor, examples: int) -> Tensor:
 
 
 def mean(values: Tensor, offsets: Tensor, rows: Tensor) -> Tensor:
-    """Mean of values (T, H) over all tokens of each example, (B, H)."""
-    return total(values, rows, len(offsets) - 1) / offsets.diff()[:, None]  # (B, H)
+    """Mean of values (T, H) over all tokens of each example, (B, H) in the type of the values."""
+    means = total(values, rows, len(offsets) - 1) / offsets.diff()[:, None]  # (B, H)
+    return means.to(values.dtype)  # a layer that follows may hold half types, without autocast (FSDP2)
 
 
 def span_mean(values: Tensor, spans: Tensor, rows: Tensor) -> Tensor:
-    """Mean of values (T, H) over one span an example, spans (B, 2) of packed positions, end exclusive, (B, H)."""
+    """Mean of values (T, H) over one span an example, (B, H); spans (B, 2) of packed positions, end exclusive."""
     place = torch.arange(len(values), device=values.device)
     inside = (place >= spans[rows, 0]) & (place < spans[rows, 1])  # (T,)
     # chosen, not multiplied by 0 or 1: a value that is not finite stays with its own example
     chosen = torch.where(inside[:, None], values, values.new_zeros(()))  # (T, H)
-    return total(chosen, rows, len(spans)) / (spans[:, 1] - spans[:, 0])[:, None]  # (B, H)
+    means = total(chosen, rows, len(spans)) / (spans[:, 1] - spans[:, 0])[:, None]  # (B, H)
+    return means.to(values.dtype)
 
 
 def largest(values: Tensor, rows: Tensor, examples: int) -> Tensor:

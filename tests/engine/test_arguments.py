@@ -318,8 +318,16 @@ def test_options_of_a_replaced_head_are_dropped_with_a_notice(file):
     path = file({"model": {"backbone": "x", "head": "deep", "head_options": {"layers": 3, "dropout": 0.3}}})
     assert parse(["--config", path])[0].model.head_options == {"layers": 3, "width": 2, "dropout": 0.3}
     config, _, notices = parse(["--config", path, "--model.head", "linear"])
-    assert config.model.head_options == {"dropout": 0.3}
-    assert notices == ["model.head_options.layers of deep dropped: the head is linear"]
+    assert config.model.head_options == {}
+    assert notices == ["model.head_options.dropout, model.head_options.layers of deep dropped: the head is linear"]
+
+
+def test_defaults_of_a_replaced_head_do_not_become_the_new_ones(file, tmp_path):
+    """A saved configuration holds deep's `layers: 2`, and bilstm has an option of that name."""
+    written = parse(["--config", file({"model": {"backbone": "x", "head": "deep"}})])[0].to_yaml()
+    config, _, notices = parse(["--config", file(written), "--model.head", "bilstm", "--model.pooling", "cls"])
+    assert config.model.head_options == {"layers": 1, "size": None}
+    assert notices == []
 
 
 @pytest.mark.parametrize(

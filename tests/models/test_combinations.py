@@ -107,6 +107,14 @@ def test_families_poolings_heads_and_embeddings(tiny_config, packed, sequences, 
     assert opened.config.backbone.model_type == family
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_weights_without_autocast(tiny_config, packed, sequences, half):
+    """FSDP2 computes so: every layer, and what stands between them, in half types."""
+    for pooling, head in [*((pooling, "linear") for pooling in POOLINGS), *(("mean", head) for head in VECTOR)]:
+        model = make(tiny_config("bert"), pooling, head, ["role"]).to(half)
+        assert torch.isfinite(model(packed(sequences)).logits.float()).all(), (pooling, head)
+
+
 def test_a_family_without_a_pooler_says_so(tiny_config):
     for family in ("electra", "modernbert"):
         with pytest.raises(ValueError, match=rf"model\.pooling: pooler is the backbone's own, but {family} has none"):

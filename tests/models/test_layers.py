@@ -2,10 +2,13 @@
 
 import pytest
 import torch
-from transformers import AlbertConfig
+from transformers import AlbertConfig, AutoConfig
 
+from engine.config import OptimConfig
+from engine.optim import parameter_groups
 from models.backbone import empty_backbone
 from models.layers import freeze, layers_of, start_anew
+from models.relation import RelationConfig, RelationModel
 
 
 def learning(backbone) -> set[str]:
@@ -50,7 +53,7 @@ def test_layers_that_share_their_weights_cannot_be_told_apart():
     config = AlbertConfig(
         vocab_size=20, embedding_size=8, hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=8
     )
-    with pytest.raises(ValueError, match=r"model\.freeze: albert has no list of its 4 layers"):
+    with pytest.raises(ValueError, match=r"model\.freeze: albert has no lists of its 4 layers"):
         freeze(empty_backbone(config), 2)
 
 
@@ -59,6 +62,42 @@ def test_a_frozen_backbone_gets_no_gradient_and_the_rest_does(save, load, family
     model(packed(sequences)).logits.square().sum().backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == name.startswith("backbone."), name
+
+
+def test_linear_probing_leaves_the_pretrained_pooler_as_it_is(save, load):
+    model = load(save("bert")[0], model__freeze="all", model__pooling="pooler", model__with_cls=True)
+    learn = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert learn == {"head"}
+
+
+def test_a_word_embedding_of_another_name_is_frozen_and_learns_the_slowest():
+    """EuroBERT and others call it embed_tokens."""
+    config = AutoConfig.for_model(
+        "eurobert", vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=16, pad_token_id=0,
+    )  # fmt: skip
+    model = RelationModel(RelationConfig(backbone=config, classes=5))
+    word = model.backbone.get_input_embeddings().weight
+    rates = {
+        id(parameter): group["peak_lr"]
+        for group in parameter_groups(model, OptimConfig(lr=1.0, layer_decay=0.5))
+        for parameter in group["params"]
+    }
+    assert rates[id(word)] == 0.25
+    freeze(model.backbone, 1)
+    assert not word.requires_grad
+
+
+def test_layers_without_numbers_cannot_decay():
+    config = AlbertConfig(
+        vocab_size=20, embedding_size=8, hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=8
+    )
+    config.num_hidden_layers = 4
+    model = RelationModel(RelationConfig(backbone=config, classes=5))
+    for name, _ in list(model.backbone.named_parameters()):
+        assert ".layer." not in name
+    with pytest.raises(ValueError, match=r"optim\.layer_decay: this backbone has no numbered layers; expected 1"):
+        parameter_groups(model, OptimConfig(lr=1.0, layer_decay=0.5))
 
 
 def test_only_the_top_layers_start_anew(save, load, family):

@@ -274,6 +274,18 @@ def test_added_tokens_are_told_in_the_summary(save, load):
     assert notes[1] == "new tokens   5, 0 of them in spare slots"
 
 
+@torch.no_grad()
+def test_a_saved_pooler_is_read_again(save, load, tmp_path, recwarn):
+    folder, _ = save("bert")
+    model = load(folder, model__pooling="pooler", model__entity_embeddings="[role]")
+    model.pool.pooler.dense.weight.normal_()
+    model.save_pretrained(tmp_path / "best")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "best")
+    again = load(tmp_path / "best", model__pooling="pooler")
+    assert torch.equal(again.pool.pooler.dense.weight, model.pool.pooler.dense.weight)
+    assert not [warning for warning in recwarn if "model.backbone" in str(warning.message)]
+
+
 def test_a_run_prints_what_it_read_and_its_best_is_a_backbone(folder, capsys, tiny_config):
     config = tiny_config("bert")
     tokenizer = wordpiece_tokenizer(sample.vocabulary())  # with 20 spare slots
