@@ -120,4 +120,5 @@ def test_added_markers_are_in_tokenizer_embedding_and_config(run):
     assert tokenizer.tokenize("<S:PER> Mira") == ["<S:PER>", *tokenizer.tokenize("Mira")]
     size = len(tokenizer)
     assert size == model.backbone.get_input_embeddings().num_embeddings == model.config.backbone.vocab_size
-    assert size == 30522 + 24
+    assert size == 30522  # its vocabulary has 994 spare slots
+    assert {"[unused0]", "[unused23]"}.isdisjoint(tokenizer.get_vocab())
