@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from tqdm import tqdm
+
+from engine.arguments import parse
 
 TRAIN = Path(__file__).resolve().parent.parent / "train.py"
 OWN = ("--run.name", "--run.dir", "--run.seed", "--run.resume")  # set for each run
@@ -60,9 +63,12 @@ def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequenc
             name = f"{variant.name}-seed{seed}"
             bar.set_postfix_str(name)
             report = runs / name / "report.json"
-            if not report.is_file():
-                own = (f"--run.dir={runs}", f"--run.name={name}", f"--run.seed={seed}")
-                train([*without(options, OWN), *variant.options, *own], runs / f"{name}.log")
+            own = (f"--run.dir={runs}", f"--run.name={name}", f"--run.seed={seed}")
+            command = [*without(options, OWN), *variant.options, *own]
+            if report.is_file():
+                same_run(runs / name, command)
+            else:
+                train(command, runs / f"{name}.log")
             reports[variant.name].append(json.loads(report.read_text(encoding="utf-8")))
             bar.update()
     bar.close()
@@ -78,6 +84,20 @@ def train(options: Sequence[str], log: Path) -> None:
     if code != 0:
         lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
         raise ValueError(f"a run of the study ended with code {code}: {lines[-1]} (all of it: {log})")
+
+
+def same_run(folder: Path, command: Sequence[str]) -> None:
+    """Raises ValueError where a finished run of that name was made by other options than it would have now."""
+    written = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    wanted = yaml.safe_load(parse(command)[0].to_yaml())
+    sections = [section for section in wanted if section not in ("run", "track", "notify")]
+    if changed := [
+        f"{section}.{key} {written[section].get(key)!r} -> {value!r}"
+        for section in sections
+        for key, value in wanted[section].items()
+        if written[section].get(key) != value
+    ]:
+        raise ValueError(f"{folder} was finished with other options ({', '.join(changed)}); choose another run.name")
 
 
 def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:

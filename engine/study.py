@@ -40,6 +40,7 @@ from engine.probe import Cell, draws, features, probe
 from models.pooling import POOLINGS, Pooling, make_pooling
 
 REFERENCE = "cls"
+DEFAULT = ("mean", "max", "entity_start", "entity_start_end")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,9 +80,8 @@ def main(argv: Sequence[str]) -> int:
 
 def study_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.study", allow_abbrev=False, description=__doc__)
-    every = ["cls", "mean", "max", "entity_start", "entity_start_end"]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--poolings", nargs="+", default=every, metavar="NAME", help=f"default: {' '.join(every)}")
+    parser.add_argument("--poolings", nargs="+", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
     parser.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3, counted from run.seed")
     parser.add_argument("--rows", type=int, default=10000, help="training rows of a probe, at most; default: 10000")
@@ -89,6 +89,33 @@ def study_parser() -> argparse.ArgumentParser:
     parser.add_argument("--strength", type=float, default=0.01, help="C of the logistic regression; default: 0.01")
     parser.add_argument("--finetune", action="store_true", help="also train each pooling with each seed (train.py)")
     return parser
+
+
+def check_own(own: argparse.Namespace, config: Config) -> None:
+    """Ranges of the study's own options. Raises ValueError that names the option."""
+    if unknown := [name for name in own.poolings or () if name not in POOLINGS]:
+        raise ValueError(f"--poolings: got {', '.join(unknown)}, expected some of {', '.join(POOLINGS)}")
+    for option, value, least in (("seeds", own.seeds, 1), ("rows", own.rows, 10)):
+        if value < least:
+            raise ValueError(f"--{option}: got {value}, expected {least} or more")
+    if not 0 < own.share < 1:
+        raise ValueError(f"--share: got {own.share}, expected a number between 0 and 1: seeds differ in their rows")
+    if not own.strength > 0:
+        raise ValueError(f"--strength: got {own.strength}, expected a number above 0")
+    if config.model.reinit:
+        raise ValueError("model.reinit: a probe would read layers that never learned; expected 0")
+
+
+def variant(name: str, config: Config) -> Variant:
+    """A pooling as options of train.py; one that reads [CLS] in its own way takes no model.with_cls."""
+    without_cls = POOLINGS[name].has_cls and config.model.with_cls is not None
+    return Variant(name, (f"--model.pooling={name}", *(("--model.with_cls=null",) if without_cls else ())))
+
+
+def check_variants(variants: Sequence[Variant], options: Sequence[str]) -> None:
+    """Raises ValueError, before anything is computed, for a variant that train.py would refuse."""
+    for each in variants:
+        check_names(parse([*options, *each.options])[0])
 
 
 def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds: list[int]) -> dict:
@@ -143,7 +170,7 @@ def readable(names: list[str], config: Config, data: Data, hidden_size: int, fin
         check_parts(dataclasses.replace(config.model, pooling=name, head="linear", with_cls=None), config.data.marker)
         if POOLINGS[name].needs_entities:
             for part, store in data.stores.items():
-                rows_without_entities(f"data.{part}", store, name)
+                rows_without_entities(f"data.{part}", store, name, "--poolings")
         own_way = POOLINGS[name].has_cls  # reads [CLS] without being told
         pool = make_pooling(name, hidden_size, None if own_way else config.model.with_cls, {}).eval()
         if not list(pool.parameters()) and pool.layers == 1 and not pool.takes_pooler:
@@ -156,7 +183,7 @@ def readable(names: list[str], config: Config, data: Data, hidden_size: int, fin
     return poolings
 
 
-def leave(folder: Path, found: dict) -> str:
+def leave(folder: Path, found: dict, tensorboard: bool) -> str:
     """study.json, study.csv, pictures and TensorBoard in the folder of the study; returns the table to print."""
     metric, cells, layers = found["metric"], found["probe"]["cells"], found["probe"]["layers"]
     names = [row["name"] for row in cells if row["layer"] == layers[0]]
@@ -179,11 +206,12 @@ def leave(folder: Path, found: dict) -> str:
     texts += ["", f"best of all layers: {best['name']} of layer {best['layer']}, {best['mean']:.2f}"]
     if "finetune" in found:
         texts += ["", f"fine-tuned, {metric} over {len(found['seeds'])} seeds", *lines(found["finetune"], REFERENCE)]
-    with SummaryWriter(folder) as writer:
-        writer.add_figure("study/probe", picture)
-        writer.add_text("study", "    " + "\n    ".join(texts))
-        for row in cells:
-            writer.add_scalar(f"probe/{row['name']}", row["mean"], row["layer"])
+    if tensorboard:
+        with SummaryWriter(folder) as writer:
+            writer.add_figure("study/probe", picture)
+            writer.add_text("study", "    " + "\n    ".join(texts))
+            for row in cells:
+                writer.add_scalar(f"probe/{row['name']}", row["mean"], row["layer"])
     return "\n".join(["", *texts, "", f"study        {folder}"])
 
 

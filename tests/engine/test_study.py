@@ -119,7 +119,7 @@ def test_entities_that_are_not_there_are_told(study, tmp_path, capsys):
     given = {"data__format": "text", "data__labels": "learned", "data__negative_label": "null", "data__marker": "none",
              "model__pooling": "cls"} | files  # fmt: skip
     assert study("--poolings", "entity_start", **given)[0] == 2
-    assert "entity_start reads the entities, but 8 rows of data.train have none" in capsys.readouterr().err
+    assert "--poolings: entity_start reads the entities, but 8 rows of data.train have none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,11 @@ def test_entities_that_are_not_there_are_told(study, tmp_path, capsys):
         (["--poolings", "entity"], {}, "--poolings: got entity, expected some of cls, pooler, mean"),
         (["--poolings", "attention"], {}, "--poolings: attention has weights of its own or mixes layers"),
         (["--poolings", "last_layers"], {}, "--poolings: last_layers has weights of its own or mixes layers"),
+        (["--seeds", "0"], {}, "--seeds: got 0, expected 1 or more"),
+        (["--rows", "-5"], {}, "--rows: got -5, expected 10 or more"),
+        (["--share", "1"], {}, "--share: got 1.0, expected a number between 0 and 1"),
+        (["--strength", "0"], {}, "--strength: got 0.0, expected a number above 0"),
+        (["--finetune"], {"model__head": "bilstm", "model__pooling": "cls"}, "the head bilstm reads the states of"),
         (["--layers", "0", "7"], {}, "--layers: got [0, 7], expected numbers from 0 (embeddings) to 1 (the top layer)"),
         ([], {"data__dev": "null"}, "data.dev: a study compares scores on it, expected a file"),
         ([], {"train__epochs": "x"}, "train.epochs: got 'x', expected a whole number"),
@@ -175,6 +180,8 @@ def test_fine_tuning_is_train_py_in_a_process_of_its_own(options, tmp_path):
     assert (written.model.pooling, written.run.seed, written.run.name) == ("cls", 7, "cls-seed7")
     before = (run / "report.json").stat().st_mtime_ns
     assert finetune([variant], [7], given, tmp_path / "study") == reports
+    with pytest.raises(ValueError, match=r"cls-seed7 was finished with other options \(optim\.lr 0\.001 -> 0\.5\)"):
+        finetune([variant], [7], [*given, "--optim.lr=0.5"], tmp_path / "study")
     assert (run / "report.json").stat().st_mtime_ns == before
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel, BertForMaskedLM, DistilBertConfig, PreTrainedModel
+from transformers import AutoModel, AutoTokenizer, BertForMaskedLM, DistilBertConfig, PreTrainedModel
 
 import models  # noqa: F401 (AutoModel learns of ours)
 from data import sample
