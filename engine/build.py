@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from data.encode import Encoder
 from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
+from data.text import listed
 from engine.arguments import nearest
 from engine.build_model import check_parts, make_encoder, make_model, pooling_of
 from engine.checkpoint import Checkpoints
@@ -93,7 +95,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     notes: list[str] = []
     model = make_model(config, data.tokenizer, data.new, len(data.labels), notes)
     counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
-    loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
+    loss_fn = make_loss(config, counts, data.labels).to(accelerator.device)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     described = describe(config, data.stores, data.labels, loader, total, model, accelerator, precision, threads, notes)
@@ -180,6 +182,33 @@ def check_names(config: Config) -> None:
         if name not in registry:
             raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
     check_parts(config.model, config.data.marker)
+
+
+def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Module:
+    """The loss, with warnings about classes that no training example has and about a head that it was not made for."""
+    loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
+    absent = [labels[number] for number in torch.nonzero(counts == 0).flatten().tolist()]
+    if absent and getattr(loss_fn, "needs_counts", False):
+        warnings.warn(
+            f"loss.name: {config.loss.name} reads how many training examples each class has; {len(absent)} of "
+            f"{len(labels)} have none and count as if they had one: {listed(absent)}",
+            stacklevel=2,
+        )
+    ldam = config.loss.name == "ldam" or config.loss.options.get("base") == "ldam"
+    if ldam and config.model.head != "cosine":
+        warnings.warn(
+            f"loss.name: the margins of ldam are meant for cosines, which the head {config.model.head} does not give; "
+            "--model.head cosine does",
+            stacklevel=2,
+        )
+    elif ldam:
+        own = config.loss.options if config.loss.name == "ldam" else config.loss.options.get("base_options") or {}
+        scales = own.get("scale", 30.0), config.model.head_options["scale"]
+        if scales[0] != scales[1]:
+            raise ValueError(
+                f"loss.scale: got {scales[0]}, but model.head_options.scale is {scales[1]}; expected the same"
+            )
+    return loss_fn
 
 
 def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:

@@ -78,7 +78,7 @@ def name_examples(parts: Parts, seed: int, step: int) -> str:
         batch, labels = micro.to(accelerator.device)
         with torch.no_grad():
             losses = criterion(model(batch), labels)  # (B,)
-        flagged |= set(batch.index[~torch.isfinite(losses)].tolist())
+        flagged |= set(batch.index[:: criterion.views][~torch.isfinite(losses)].tolist())
     rows = update.examples.tolist()
     found = anywhere(accelerator, [row in flagged for row in rows])
     if not any(found):  # the same answer everywhere: a sharded model computes on all processes or on none
@@ -99,7 +99,7 @@ def anywhere(accelerator: Accelerator, flags: list[bool]) -> list[bool]:
 
 def finite_gradient(loader, model: nn.Module, criterion: nn.Module, row: int) -> bool:
     """Whether one example's gradient is finite."""
-    batch, labels = collate(loader.store, np.array([row]))
+    batch, labels = collate(loader.store, np.repeat(row, criterion.views))
     model.zero_grad()
     device = next(model.parameters()).device
     criterion(model(batch.to(device)), labels.to(device)).sum().backward()

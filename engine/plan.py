@@ -68,6 +68,8 @@ class Plan:
         first_rows = np.arange(0, len(update), self.group)
         tokens = np.add.reduceat(self.lengths[update], first_rows)  # of each atom
         order = np.argsort(-tokens, kind="stable")
+        if len(update) % self.group:  # the short atom ends its pass: a loss counts its groups from the front
+            order = np.append(order[order != len(order) - 1], len(order) - 1)
         turn = np.arange(len(order)) % (2 * self.processes)
         owner = np.minimum(turn, 2 * self.processes - 1 - turn)
         dealt = [order[owner == process] for process in range(self.processes)]

@@ -1,32 +1,51 @@
-"""Cross-entropy, plain."""
+"""Cross-entropy: plain, smoothed, and with weights of classes."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from losses.loss import ClassWeights, Loss, rate
 
-class CrossEntropy(nn.Module):
-    """-log softmax(logits)[label], one value an example.
 
-    Legend: B examples, C classes.
-    """
+class CrossEntropy(Loss):
+    """-log softmax(logits)[label], one value an example; `class_weights` and `drw_epoch` see `losses/loss.py`."""
 
-    views = 1  # how many times an example stands in its micro-batch
-    group = 1  # how many examples must see each other
-
-    def __init__(self, class_counts: Tensor):
-        super().__init__()
-
-    def forward(self, output, labels: Tensor) -> Tensor:
-        """output.logits (B, C), labels (B,) -> (B,) in float32 (float64 stays)."""
-        logits = output.logits
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+    def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, reduction="none")  # (B,)
 
-    def weight(self, labels: Tensor) -> Tensor:
-        """Every example counts once."""
-        return torch.ones(len(labels), dtype=torch.float64)
 
-    def at(self, epoch: int) -> "CrossEntropy":
-        return self
+class LabelSmoothing(Loss):
+    """Cross-entropy to a target of 1 - smoothing + smoothing / C on the label and smoothing / C on every other class.
+
+    Szegedy et al. 2016, arXiv 1512.00567, section 7, as torch has it: smoothing / C, not smoothing / (C - 1).
+    """
+
+    def __init__(
+        self,
+        class_counts: Tensor,
+        smoothing: float = 0.1,
+        class_weights: ClassWeights = "none",
+        beta: float | None = None,
+        drw_epoch: int | None = None,
+    ):
+        super().__init__(class_counts, class_weights, beta, drw_epoch)
+        self.smoothing = rate("smoothing", smoothing, below=1)
+
+    def values(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.smoothing)  # (B,)
+
+
+class InverseFrequency(LabelSmoothing):
+    """Cross-entropy with class weights 1 / n: short for cross_entropy with class_weights inverse_frequency."""
+
+    def __init__(self, class_counts: Tensor, smoothing: float = 0.0, drw_epoch: int | None = None):
+        super().__init__(class_counts, smoothing, "inverse_frequency", None, drw_epoch)
+
+
+class ClassBalanced(LabelSmoothing):
+    """Cross-entropy weighted by the effective number of samples: short for cross_entropy with class_weights
+    class_balanced (Cui et al. 2019, arXiv 1901.05555)."""
+
+    def __init__(
+        self, class_counts: Tensor, beta: float = 0.9999, smoothing: float = 0.0, drw_epoch: int | None = None
+    ):
+        super().__init__(class_counts, smoothing, "class_balanced", beta, drw_epoch)

@@ -1,0 +1,60 @@
+"""For labels that are wrong now and then: an example that the model finds absurd cannot pull without end."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from losses.loss import ClassWeights, Loss, rate
+
+
+class GeneralizedCrossEntropy(Loss):
+    """(1 - p^q) / q of the label: between cross-entropy (q to 0) and the mean absolute error (q 1).
+
+    Zhang and Sabuncu 2018, arXiv 1805.07836, equation 6.
+    """
+
+    def __init__(
+        self,
+        class_counts: Tensor,
+        q: float = 0.7,
+        class_weights: ClassWeights = "none",
+        beta: float | None = None,
+        drw_epoch: int | None = None,
+    ):
+        super().__init__(class_counts, class_weights, beta, drw_epoch)
+        if not 0 < q <= 1:
+            raise ValueError(f"loss.q: got {q}, expected a number above 0, up to 1")
+        self.q = q
+
+    def values(self, logits: Tensor, labels: Tensor) -> Tensor:
+        log_p = -F.cross_entropy(logits, labels, reduction="none")  # (B,)
+        return -torch.expm1(self.q * log_p) / self.q  # (B,), right for small q, too
+
+
+class SymmetricCrossEntropy(Loss):
+    """alpha * cross-entropy + reverse * (1 - p) * -log_zero: the second term is cross-entropy with prediction and label
+    exchanged, the logarithm of 0 taken to be `log_zero`.
+
+    Wang et al. 2019, arXiv 1908.06112, equations 6-8 (its beta is `reverse` here). alpha 1, reverse 0 is cross-entropy.
+    """
+
+    def __init__(
+        self,
+        class_counts: Tensor,
+        alpha: float = 0.1,
+        reverse: float = 1.0,
+        log_zero: float = -4.0,
+        class_weights: ClassWeights = "none",
+        beta: float | None = None,
+        drw_epoch: int | None = None,
+    ):
+        super().__init__(class_counts, class_weights, beta, drw_epoch)
+        self.alpha, self.reverse = rate("alpha", alpha), rate("reverse", reverse)
+        if not log_zero < 0:
+            raise ValueError(f"loss.log_zero: got {log_zero}, expected a number below 0")
+        self.log_zero = log_zero
+
+    def values(self, logits: Tensor, labels: Tensor) -> Tensor:
+        losses = F.cross_entropy(logits, labels, reduction="none")  # (B,)
+        others = -torch.expm1(-losses)  # 1 - p
+        return self.alpha * losses - self.reverse * self.log_zero * others

@@ -1,0 +1,69 @@
+"""Supervised contrastive: states of the same class together, of other classes apart."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from losses.base import make_base, with_base
+from losses.loss import rate, wide
+
+
+class SupervisedContrastive(nn.Module):
+    """The base loss + factor * contrast of the features, times the example's weight.
+
+    The contrast of an anchor i is the mean over the rows j of its group with its label of
+    -log (exp(z_i z_j / temperature) / sum over all other rows k of the group of exp(z_i z_k / temperature)), z being
+    features of length 1: Khosla et al. 2020, arXiv 2004.11362, equation 2, added to cross-entropy as in Gunel et al.
+    2021, arXiv 2011.01403. A row that has no partner has no contrast. `group` examples, each `views` times under
+    another dropout mask, see each other; no micro-batch and no process cuts them. factor 0 gives the base loss.
+    """
+
+    views = 2  # of the class, too: what a loss needs is known before it is made
+    group = 8
+
+    def __init__(
+        self,
+        class_counts: Tensor,
+        factor: float = 0.1,
+        temperature: float = 0.1,
+        group: int = 8,
+        views: int = 2,
+        base: str = "cross_entropy",
+        base_options: dict | None = None,
+    ):
+        super().__init__()
+        self.factor = rate("factor", factor)
+        if not temperature > 0:
+            raise ValueError(f"loss.temperature: got {temperature}, expected a number above 0")
+        if group < 1 or views not in (1, 2) or group * views < 2:
+            raise ValueError(f"loss.group, loss.views: got {group} and {views}, expected at least 2 rows, 1 or 2 views")
+        self.temperature, self.group, self.views = temperature, group, views
+        self.base = make_base("supervised_contrastive", base, base_options, class_counts)
+        self.needs_counts = self.base.needs_counts
+
+    def forward(self, output, labels: Tensor) -> Tensor:
+        """output.logits (R, C), output.features (R, F), labels (R,) -> (B,); R = B * views rows, group after group."""
+        losses = self.base(output, labels).view(-1, self.views).mean(dim=1)  # (B,)
+        contrast = self.contrast(wide(output.features), labels).view(-1, self.views).mean(dim=1)  # (B,)
+        weights = self.weight(labels[:: self.views]).to(losses.dtype)
+        return losses + self.factor * weights * contrast.to(losses.dtype)
+
+    def contrast(self, features: Tensor, labels: Tensor) -> Tensor:
+        """features (R, F), labels (R,) -> (R,)."""
+        directions = F.normalize(features, dim=1)
+        similar = directions @ directions.T / self.temperature  # (R, R)
+        row = torch.arange(len(labels), device=labels.device)
+        atom = row // (self.group * self.views)
+        others = (atom[:, None] == atom) & (row[:, None] != row)  # rows that an anchor sees
+        partners = others & (labels[:, None] == labels)
+        # rows of other groups leave the sum; a row alone keeps itself, so that its logarithm is finite
+        seen = others | (row[:, None] == row) & ~others.any(dim=1, keepdim=True)
+        log_share = similar - similar.masked_fill(~seen, -torch.inf).logsumexp(dim=1, keepdim=True)
+        summed = log_share.masked_fill(~partners, 0.0).sum(dim=1)
+        return -summed / partners.sum(dim=1).clamp_min(1)
+
+    def weight(self, labels: Tensor) -> Tensor:
+        return self.base.weight(labels)
+
+    def at(self, epoch: int) -> "SupervisedContrastive":
+        return with_base(self, self.base.at(epoch))
