@@ -88,3 +88,19 @@ def heat_map(values: np.ndarray, rows: list[str], columns: list[str], title: str
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=2, clip_on=False))
     figure.colorbar(image)
     return figure
+
+
+def f1_by_count(counts: np.ndarray, f1: dict[str, np.ndarray]) -> Figure:
+    """F1 of each class (C,) against its training examples (C,), a line for each name of `f1`."""
+    figure = Figure(figsize=(8, 4.8), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    order = np.argsort(counts, kind="stable")
+    for name, values in f1.items():
+        there = order[np.isfinite(values[order])]
+        axes.plot(np.maximum(counts[there], 1), values[there], marker="o", markersize=4, linewidth=1, label=name)
+    axes.set(
+        xscale="log", ylim=(-2, 102), xlabel="training examples of the class", ylabel="F1 on dev, %, mean over seeds"
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure

@@ -7,6 +7,11 @@ of each layer; each seed trains on another part of the training rows. With --fin
 run of train.py a pooling and seed, each in a process of its own. The rest of the command line is train.py's. The folder
 of the study holds study.json, study.csv and the pictures, TensorBoard the same; the --run.name of a study that was
 stopped continues it.
+
+    python -m engine.study --config configs/klue_re.yaml --losses focal focal,gamma=1 balanced_softmax --seeds 3
+
+trains losses instead, each with each seed, and compares them to cross-entropy: on the whole and on the frequent, middle
+and rare third of the classes (losses.json, losses.csv, a picture of F1 against class count, TensorBoard's hparams).
 """
 
 import argparse
@@ -35,6 +40,7 @@ from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
 from engine.corpus import rows_without_entities
 from engine.device import set_threads
+from engine.loss_study import compare_losses, loss_variants
 from engine.metrics import headline
 from engine.probe import Cell, draws, features, probe
 from models.pooling import POOLINGS, Pooling, make_pooling
@@ -58,12 +64,16 @@ def main(argv: Sequence[str]) -> int:
         asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
         poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
         variants = [variant(name, config) for name in poolings] if own.finetune else []
-        check_variants(variants, rest)
+        losses = loss_variants(own.losses or ())
+        check_variants(losses if own.losses else variants, rest)
         seeds = list(range(config.run.seed, config.run.seed + own.seeds))
         name = config.run.name or f"study-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         folder = Path(config.run.dir) / name
         folder.mkdir(parents=True, exist_ok=True)
 
+        if own.losses:
+            print(compare_losses(config, losses, seeds, rest, folder))
+            return 0
         found = {"metric": config.eval.metric, "seeds": seeds, "probe": run_probes(config, own, poolings, seeds)}
         table = leave(folder, found, config.track.tensorboard and not variants)
         if variants:  # the probes are on the disk by now
@@ -82,6 +92,7 @@ def study_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.study", allow_abbrev=False, description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--poolings", nargs="+", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
+    parser.add_argument("--losses", nargs="+", metavar="NAME", help="compare losses instead, such as focal,gamma=1")
     parser.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3, counted from run.seed")
     parser.add_argument("--rows", type=int, default=10000, help="training rows of a probe, at most; default: 10000")

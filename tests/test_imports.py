@@ -55,7 +55,12 @@ def test_the_engine_does_not_import_the_program():
     assert not [name for name in of("engine") if "train" in {module.split(".")[0] for module in imports(TREES[name])}]
 
 
-COMMANDS = {"engine/study.py", "engine/probe.py", "engine/predict.py"}  # further commands compose, too
+COMMANDS = {
+    "engine/study.py",
+    "engine/loss_study.py",
+    "engine/probe.py",
+    "engine/predict.py",
+}  # further commands compose, too
 COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = ("data.batch", "data.packed", "data.markers", "data.options")
