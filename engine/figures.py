@@ -98,9 +98,7 @@ def f1_by_count(counts: np.ndarray, f1: dict[str, np.ndarray]) -> Figure:
     for name, values in f1.items():
         there = order[np.isfinite(values[order])]
         axes.plot(np.maximum(counts[there], 1), values[there], marker="o", markersize=4, linewidth=1, label=name)
-    axes.set(
-        xscale="log", ylim=(-2, 102), xlabel="training examples of the class", ylabel="F1 on dev, %, mean over seeds"
-    )
+    axes.set(xscale="log", ylim=(-2, 102), xlabel="training examples of the class", ylabel="F1 on dev, %")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     return figure

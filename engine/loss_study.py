@@ -70,11 +70,10 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
     write_text(folder / "losses.json", json.dumps(found | {"scores": rows}, indent=1, ensure_ascii=False))
     content = io.StringIO(newline="")
     table = csv.writer(content)
-    table.writerow(["score", "loss", "mean", "sd", "difference", "difference_sd", "scores"])
+    columns = ("name", "mean", "sd", "difference", "difference_sd", "scores")
+    table.writerow(["score", *columns])
     for key, lot in rows.items():
-        table.writerows(
-            [key, *(row[k] for k in ("name", "mean", "sd", "difference", "difference_sd", "scores"))] for row in lot
-        )
+        table.writerows([key, *(row[column] for column in columns)] for row in lot)
     write_text(folder / "losses.csv", content.getvalue())
 
     texts = []
