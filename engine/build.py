@@ -185,13 +185,20 @@ def check_names(config: Config) -> None:
 
 
 def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Module:
-    """The loss, with warnings about classes that no training example has and about a head that it was not made for."""
+    """The loss, with warnings about classes without training examples, weights that never begin, an unfit head."""
     loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
     absent = [labels[number] for number in torch.nonzero(counts == 0).flatten().tolist()]
     if absent and getattr(loss_fn, "needs_counts", False):
         warnings.warn(
             f"loss.name: {config.loss.name} reads how many training examples each class has; {len(absent)} of "
             f"{len(labels)} have none and count as if they had one: {listed(absent)}",
+            stacklevel=2,
+        )
+    begins = getattr(getattr(loss_fn, "base", loss_fn), "drw_epoch", None)
+    if begins is not None and begins >= config.train.epochs:
+        warnings.warn(
+            f"loss.drw_epoch has no effect: got {begins}, but the last of {config.train.epochs} epochs is "
+            f"{config.train.epochs - 1}, counted from 0",
             stacklevel=2,
         )
     ldam = config.loss.name == "ldam" or config.loss.options.get("base") == "ldam"

@@ -91,7 +91,7 @@ def test_output_in_the_readme_is_what_the_command_prints(sample_run):
 @pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])
 def test_options_of_every_training_command_are_known(command):
     options = shlex.split(command.split("train.py", 1)[1])
-    if any(name in options for name in ("poly1", "product", "lines")):
+    if any(name in options for name in ("confidence_penalty", "product", "lines")):
         pytest.skip("needs the file of its recipe; run in test_recipe")
     parse([str(ROOT / o) if o.startswith("configs/") else o for o in options])
 
@@ -127,7 +127,7 @@ def follow(folder: Path, name: str) -> None:
     init.write_text(text, encoding="utf-8")
 
 
-RECIPES = ("losses/poly1.py", "models/product.py", "data/lines.py")
+RECIPES = ("losses/confidence_penalty.py", "models/product.py", "data/lines.py")
 
 
 @pytest.mark.timeout(200)
@@ -155,7 +155,8 @@ def test_recipes(copy, sample_run):
     assert "bad.tsv, row 5: no TAB in 'no label'" in done.stderr
     for name in RECIPES:
         assert (copy / "runs" / Path(name).stem / "report.json").is_file(), name
-    assert "name: poly1\n  epsilon: 2" in (copy / "runs" / "poly1" / "config.yaml").read_text()
+    penalty = (copy / "runs" / "confidence_penalty" / "config.yaml").read_text()
+    assert "name: confidence_penalty\n  strength: 0.2" in penalty
     assert '"model_type": "product"' in (copy / "runs" / "product" / "best" / "config.json").read_text()
     assert json.loads((copy / "runs" / "lines" / "best" / "labels.json").read_text()) == ["좋음", "나쁨"]
 
