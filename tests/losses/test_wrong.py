@@ -4,13 +4,14 @@ import pytest
 
 from losses import LOSSES
 from tests.losses.wrong import FOCAL
-from tests.losses.wrong_others import GENERIC, OTHERS
+from tests.losses.wrong_by_contract import BY_CONTRACT
+from tests.losses.wrong_others import OTHERS
 
-PLANTED = {f"focal: {name}": one for name, one in FOCAL.items()} | OTHERS | GENERIC
+PLANTED = {f"focal: {name}": one for name, one in FOCAL.items()} | OTHERS | BY_CONTRACT
 
 
 def test_how_many_are_planted():
-    assert (len(FOCAL), len(OTHERS), len(GENERIC)) == (14, 26, 12)
+    assert (len(FOCAL), len(OTHERS), len(BY_CONTRACT)) == (14, 26, 12)
     assert len({one.wrong for one in PLANTED.values()}) == 14 + 26 + 11
 
 

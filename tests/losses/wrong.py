@@ -1,8 +1,7 @@
 """Losses as they were found in public code for this task, each with the proof that must fail on it.
 
 The bugs are those of a survey of 46 repositories for KLUE-RE (teams are named as year-nlp-number), written anew under
-our contract: (B,) values that contain the weight, and `weight(labels)`. Those below GENERIC are mistakes that are easy
-to make with this contract.
+our contract: (B,) values that contain the weight, and `weight(labels)`. Here focal; `wrong_others.py` has the others.
 """
 
 from collections.abc import Callable
