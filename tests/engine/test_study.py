@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
+from sklearn.metrics import auc, precision_recall_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from engine import comparison
@@ -68,9 +68,13 @@ def test_a_probe_equals_its_own_computation(study, options):
                 fitted = LogisticRegression(C=0.1, max_iter=300, tol=1e-3).fit(
                     (x - middle) / spread, np.array(train.labels)[drawn]
                 )
-                predicted = fitted.predict((np.stack([state[name] for state in read_dev]) - middle) / spread)
-                gold, positive = np.array(dev.labels), [c for c in range(len(data.labels)) if c != data.negative]
-                score = 100 * f1_score(gold, predicted, labels=positive, average="micro", zero_division=0)
+                told = fitted.predict_proba((np.stack([state[name] for state in read_dev]) - middle) / spread)
+                column = {label: told[:, place] for place, label in enumerate(fitted.classes_.tolist())}
+                gold, areas = np.array(dev.labels), []
+                for label in set(gold.tolist()):
+                    curve = precision_recall_curve(gold == label, column.get(label, np.zeros(len(gold))))
+                    areas.append(100 * auc(curve[1], curve[0]))
+                score = np.mean(areas)  # unlike F1, it moves with every probability
                 assert row["scores"][number] == pytest.approx(score, abs=1e-9)
 
 
