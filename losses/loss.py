@@ -61,7 +61,7 @@ class Loss(nn.Module):
     def forward(self, output, labels: Tensor) -> Tensor:
         """output.logits (B, C), labels (B,) -> (B,) in float32 (float64 stays)."""
         values = self.values(wide(output.logits), labels)  # (B,)
-        return self.weight(labels).to(values.dtype) * values
+        return self.class_weight[labels].to(values.dtype) * values  # not self.weight: who overrides both counts once
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits (B, C) in float32 or float64 -> (B,), without class weights."""
