@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from losses.loss import ClassWeights, Loss, rate
 
@@ -27,9 +28,13 @@ class Focal(Loss):
         self.smoothing = rate("smoothing", smoothing, below=1)
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
-        log_p = logits.log_softmax(dim=1)  # (B, C)
+        own = self.focus(-F.cross_entropy(logits, labels, reduction="none"))  # (B,)
+        if not self.smoothing:  # most of the time is spent on the other classes
+            return own
+        return (1 - self.smoothing) * own + self.smoothing * self.focus(logits.log_softmax(dim=1)).mean(dim=1)
+
+    def focus(self, log_p: Tensor) -> Tensor:
+        """(1 - p)^gamma * -log p, of any shape."""
         # 1 - p without cancellation; above 0, where the derivative of a root is finite
         distance = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
-        losses = distance**self.gamma * -log_p  # (B, C)
-        own = losses.gather(1, labels[:, None])[:, 0]  # (B,)
-        return (1 - self.smoothing) * own + self.smoothing * losses.mean(dim=1)
+        return distance**self.gamma * -log_p

@@ -1,6 +1,6 @@
 """What the losses cost: forward and backward against torch's cross-entropy, in one run, in turn.
 
-    python benchmarks/losses.py
+    python benchmarks/losses_cost.py
 
 Prints medians over many turns and the ratio to torch.nn.functional.cross_entropy of the same turn, for small and large
 logits, and writes benchmarks/results/losses_cost.json. B rows of logits: losses with two views have B / 2 examples.
@@ -8,6 +8,7 @@ logits, and writes benchmarks/results/losses_cost.json. B rows of logits: losses
 
 import json
 import statistics
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,11 @@ from types import SimpleNamespace
 import torch
 from torch.nn import functional as F
 
-from losses import LOSSES
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from losses import LOSSES  # noqa: E402 (found through the line above)
+
 SIZES = {(64, 30): 300, (4096, 1000): 12}  # (B, C): turns
 
 
