@@ -116,11 +116,11 @@ def stays_finite(make: Make, options: dict, dtype: torch.dtype, classes: int = C
         extreme = leaves(Output(logits.to(dtype), features.to(dtype)))
         values = loss(extreme, labels)
         wanted = torch.float64 if dtype == torch.float64 else torch.float32
-        assert values.dtype == wanted, f"got {values.dtype}"
+        assert values.dtype == wanted, f"{dtype}: got {values.dtype}"
         assert values.shape == (examples,), f"got {values.shape}"
-        assert bool(torch.isfinite(values).all()), f"kind {kind}: {values}"
+        assert bool(torch.isfinite(values).all()), f"{dtype}, {classes} classes, kind {kind}: {values}"
         for gradient in slope(values, *extreme):
-            assert bool(torch.isfinite(gradient).all()), f"kind {kind}: {gradient}"
+            assert bool(torch.isfinite(gradient).all()), f"{dtype}, {classes} classes, kind {kind}: {gradient}"
 
 
 def keeps_the_digits_of_float32(make: Make, options: dict) -> None:

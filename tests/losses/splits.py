@@ -103,7 +103,7 @@ def cut_gradients(loss: nn.Module, plan: Plan) -> list[tuple[float, list[Tensor]
 
 def cuts(group: int) -> list[tuple[int, int | None]]:
     """(processes, micro-batch size): one example or one group at a time, sizes that divide nothing, all at once."""
-    alone = [(1, micro) for micro in (1, 2, 3, group, 5, 8, 11, 15, None) if micro is None or micro >= group]
+    alone = [(1, micro) for micro in (1, 3, group, 5, 15, None) if micro is None or micro >= group]
     return sorted({*alone, (2, group), (2, 5), (2, None), (3, 8)}, key=str)
 
 

@@ -24,6 +24,7 @@ def test_caught(name):
     assert caught.type is planted.raises
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", {(one.right, one.proof): name for name, one in PLANTED.items()}.values())
 def test_right_one_passes(name):
+    """Each proof once."""
     PLANTED[name].proof(LOSSES[PLANTED[name].right])

@@ -6,6 +6,7 @@ our contract: (B,) values that contain the weight, and `weight(labels)`. Here fo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -29,16 +30,19 @@ class Planted:
     raises: type[Exception] = AssertionError
 
 
-def paper(name: str, options: dict | None = None) -> Callable:
-    return lambda make: proofs.equals_the_paper(make, name, options or {})
+@cache  # the same proof is the same object, so that the right loss goes through it once
+def paper(name: str, **options) -> Callable:
+    return lambda make: proofs.equals_the_paper(make, name, options)
 
 
-def split(name: str, options: dict | None = None) -> Callable:
-    return lambda make: splits.do_not_matter(make, name, options or {})
+@cache
+def split(name: str, **options) -> Callable:
+    return lambda make: splits.do_not_matter(make, name, options)
 
 
-def finite(dtype: torch.dtype, options: dict | None = None) -> Callable:
-    return lambda make: proofs.stays_finite(make, options or {}, dtype)
+@cache
+def finite(dtype: torch.dtype, **options) -> Callable:
+    return lambda make: proofs.stays_finite(make, options, dtype)
 
 
 def deferred(make_wrong: proofs.Make) -> None:
@@ -191,12 +195,12 @@ FOCAL = {
     "sml8648 one p a batch": Planted(MeanPTimesEach, "focal", paper("focal")),
     "4-nlp09 reduction of the base class": Planted(MeanPOfWeights, "focal", paper("focal")),
     "4-nlp13 mean nll_loss": Planted(MeanPNll, "focal", paper("focal")),
-    "5-nlp08 one p, alpha, gamma 5": Planted(MeanPAlpha, "focal", paper("focal", {"gamma": 5.0})),
-    "5-nlp05 all classes": Planted(AllClasses, "focal", paper("focal", {"gamma": 3.0})),
+    "5-nlp08 one p, alpha, gamma 5": Planted(MeanPAlpha, "focal", paper("focal", gamma=5.0)),
+    "5-nlp05 all classes": Planted(AllClasses, "focal", paper("focal", gamma=3.0)),
     "6-nlp11 all classes, alpha": Planted(AllClassesAlpha, "focal", paper("focal")),
-    "3-nlp03 weight inside p": Planted(WeightInsideP, "focal", paper("focal", INVERSE)),
-    "5-nlp12 weight inside log p": Planted(WeightInsideLogP, "focal", paper("focal", INVERSE)),
-    "ez weight inside p, plain mean": Planted(WeightInsidePlainMean, "focal", paper("focal", INVERSE)),
+    "3-nlp03 weight inside p": Planted(WeightInsideP, "focal", paper("focal", **INVERSE)),
+    "5-nlp12 weight inside log p": Planted(WeightInsideLogP, "focal", paper("focal", **INVERSE)),
+    "ez weight inside p, plain mean": Planted(WeightInsidePlainMean, "focal", paper("focal", **INVERSE)),
     "5-nlp12 sigmoid, alpha 1": Planted(SigmoidAlphaOne, "focal", paper("focal")),
     "2-nlp14 binary alpha": Planted(BinaryAlpha, "focal", paper("focal"), IndexError),
     "2-nlp14 ptr, wrong dim": Planted(BinaryAlphaWrongDim, "focal", paper("focal")),

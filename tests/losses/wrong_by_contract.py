@@ -111,18 +111,18 @@ BY_CONTRACT = {
     "mean hidden, seen without a loader": Planted(
         BatchMean, "cross_entropy", lambda make: proofs.each_example_alone(make, {})
     ),
-    "weights of the micro-batch": Planted(WeightsOfTheBatch, "cross_entropy", split("cross_entropy", INVERSE)),
+    "weights of the micro-batch": Planted(WeightsOfTheBatch, "cross_entropy", split("cross_entropy", **INVERSE)),
     "contrast across groups": Planted(
-        AcrossGroups, "supervised_contrastive", split("supervised_contrastive", {"group": 4})
+        AcrossGroups, "supervised_contrastive", split("supervised_contrastive", group=4)
     ),
     "an anchor that sees itself": Planted(SeesItself, "supervised_contrastive", paper("supervised_contrastive")),
     "agreement without weight": Planted(
-        UnweightedAgreement, "r_drop", paper("r_drop", {"base_options": INVERSE})
+        UnweightedAgreement, "r_drop", lambda make: proofs.equals_the_paper(make, "r_drop", {"base_options": INVERSE})
     ),
     "prior subtracted": Planted(OtherSign, "logit_adjustment", paper("logit_adjustment")),
     "inverse counts": Planted(InverseCounts, "balanced_softmax", paper("balanced_softmax")),
     "epsilon * p": Planted(PlusP, "poly1", paper("poly1")),
     "not divided by q": Planted(NoQ, "generalized_cross_entropy", paper("generalized_cross_entropy")),
     "clamped labels": Planted(ClampedLabels, "symmetric_cross_entropy", paper("symmetric_cross_entropy")),
-    "infinite slope at p = 1": Planted(CancelledRoot, "focal", finite(torch.float32, {"gamma": 0.5})),
+    "infinite slope at p = 1": Planted(CancelledRoot, "focal", finite(torch.float32, gamma=0.5)),
 }  # fmt: skip

@@ -220,9 +220,9 @@ OTHERS = {
     ),
     "3-nlp03 weights always on": Planted(WeightsAlwaysOn, "focal", paper("focal")),
     "3-nlp03 weights without denominator": Planted(
-        WeightsWithoutDenominator, "cross_entropy", split("cross_entropy", INVERSE)
+        WeightsWithoutDenominator, "cross_entropy", split("cross_entropy", **INVERSE)
     ),
-    "sml8648 weight + loss": Planted(WeightPlusLoss, "cross_entropy", paper("cross_entropy", INVERSE)),
+    "sml8648 weight + loss": Planted(WeightPlusLoss, "cross_entropy", paper("cross_entropy", **INVERSE)),
     "3-nlp03 weights on one device": Planted(
         NoBuffer, "cross_entropy", lambda make: proofs.weights_follow_the_labels(make, INVERSE)
     ),
@@ -230,7 +230,7 @@ OTHERS = {
     "3-nlp03 smoothing, 30 classes": Planted(ThirtyClasses, "label_smoothing", paper("label_smoothing")),
     "2-nlp13 smoothing, 3 classes": Planted(ThreeClasses, "label_smoothing", paper("label_smoothing")),
     "3-nlp03 smoothing without weights": Planted(
-        SmoothingWithoutWeights, "label_smoothing", paper("label_smoothing", INVERSE)
+        SmoothingWithoutWeights, "label_smoothing", paper("label_smoothing", **INVERSE)
     ),
     "5-nlp05 smoothing, rows by class": Planted(RowsByClass, "label_smoothing", paper("label_smoothing")),
     "6-nlp11 smoothing, rows by class": Planted(
