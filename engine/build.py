@@ -17,7 +17,7 @@ from data.packed import TokenStore, prepare
 from data.source import Source, open_source
 from data.text import listed
 from engine.arguments import nearest
-from engine.build_model import check_parts, make_encoder, make_model, pooling_of
+from engine.build_model import check_parts, make_encoder, make_model, pooling_of, prepare_backbone
 from engine.checkpoint import Checkpoints
 from engine.config import Config, reader_options
 from engine.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
@@ -94,6 +94,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     train = data.stores["train"]
     notes: list[str] = []
     model = make_model(config, data.tokenizer, data.new, len(data.labels), notes)
+    notes += prepare_backbone(model, config.model, accelerator.device, precision)
     counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
     loss_fn = make_loss(config, counts, data.labels).to(accelerator.device)
     loader = make_loader(config, train, loss_fn, accelerator)

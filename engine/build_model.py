@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import sample
@@ -13,8 +14,9 @@ from models import MODELS
 from models.backbone import scratch_config, set_dropout
 from models.compatibility import check_tokenizer
 from models.heads import HEADS
-from models.layers import freeze, start_anew
+from models.layers import freeze, layers_of, start_anew
 from models.overrides import override
+from models.packing import choose_attention
 from models.pooling import POOLINGS, Pooling, make_pooling
 from models.pretrained import pretrained_backbone, pretrained_config
 from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
@@ -105,6 +107,22 @@ def make_model(
         )
         enable({"use_reentrant": False})
     return model
+
+
+def prepare_backbone(model: PreTrainedModel, settings: ModelConfig, device: torch.device, precision: str) -> list[str]:
+    """Choose how the backbone attends and what is compiled; returns lines about it."""
+    lines = []
+    backbone = getattr(model, "backbone", None)
+    if isinstance(backbone, PreTrainedModel):
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        way, why = choose_attention(backbone, settings.attention, device, dtype)
+        lines.append(f"{'attention':<12} {way}" + (f": {why}" if why else ""))
+    if settings.compile == "regional":
+        for layer in layers_of(model.backbone, "model.compile"):
+            layer.compile(dynamic=True)
+    elif settings.compile == "full":
+        model.compile(dynamic=True)
+    return lines
 
 
 def put_pretrained(model: PreTrainedModel, settings: ModelConfig) -> list[str]:

@@ -103,8 +103,11 @@ class ModelConfig:
     """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
-    attention: Literal["auto", "padded"] = "auto"
-    """How sentences of a batch are kept apart: padded inside the backbone (auto does the same today)."""
+    attention: Literal["auto", "packed", "padded"] = "auto"
+    """packed: no arithmetic on padding, by flash attention on a GPU in half precision; padded inside the backbone;
+    auto: packed where the GPU and the backbone can."""
+    compile: Literal["off", "regional", "full"] = "off"
+    """torch.compile: regional = each layer of the backbone, full = the whole model. Lengths do not compile anew."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Settings to change in a pretrained backbone's configuration, e.g. {hidden_dropout_prob: 0.2}, or the model's."""
     gradient_checkpointing: bool = False

@@ -46,7 +46,9 @@ def run_facts(
         "labels": labels,
         "data": identities,
         "encoding": encoding,
-        "model": {k: v for k, v in values["model"].items() if k not in ("gradient_checkpointing", "attention")},
+        "model": {
+            k: v for k, v in values["model"].items() if k not in ("gradient_checkpointing", "attention", "compile")
+        },
         "loss": values["loss"],
         "optim": values["optim"],
         "train": {key: values["train"][key] for key in ("epochs", "max_updates", "batch_size", "max_grad_norm")},

@@ -1,6 +1,6 @@
-"""Encoders on packed batches: the only place where padding and attention masks exist.
+"""Encoders on packed batches: the only place where padding and attention masks are made.
 
-Legend: B examples, T tokens of all of them, L tokens of the longest, H hidden size.
+Legend: B examples, T tokens of all of them, L tokens of the longest, H hidden size, S tokens read in each.
 """
 
 import inspect
@@ -10,13 +10,54 @@ from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.batch import Batch
+from models.attention import PACKED, PADDED, Sentences, implementation
+from models.last_layer import answers_few
 
 
-def hidden_states(backbone: PreTrainedModel, batch: Batch, added: Tensor | None = None, layers: int = 1) -> Tensor:
+def hidden_states(
+    backbone: PreTrainedModel,
+    batch: Batch,
+    added: Tensor | None = None,
+    layers: int = 1,
+    places: Tensor | None = None,
+) -> Tensor:
     """The last hidden states of a packed batch, (T, H); of the last `layers` > 1 layers, (layers, T, H), top last.
 
-    Pads inside and takes the padding out again. `added` (T, E) is added to the embeddings of the tokens.
+    `places` (B, S): tokens of each sentence that are read, then (B, S, H), and the last layer computes no others where
+    it can. `added` (T, E) is added to the embeddings of the tokens. Runs packed where `models/attention.py` was told
+    to; else it pads inside and takes the padding out again.
     """
+    assert places is None or layers == 1, "places are read in the top layer"
+    way, few = implementation(backbone), places is not None and answers_few(backbone)
+    if way == PACKED:
+        states = packed_states(backbone, batch, added, layers, places if few else None)
+    else:
+        states = padded_states(backbone, batch, added, layers, places if few and way == PADDED else None)
+    few = few and way is not None
+    return states if places is None or few else states[places]  # (T, H) -> (B, S, H)
+
+
+def packed_states(
+    backbone: PreTrainedModel, batch: Batch, added: Tensor | None, layers: int, places: Tensor | None
+) -> Tensor:
+    """All sentences as one; `Sentences` keeps them apart. Returns as `hidden_states` does."""
+    inputs = {"input_ids": batch.tokens[None]}  # (1, T)
+    if added is not None:
+        inputs = {"inputs_embeds": backbone.get_input_embeddings()(batch.tokens)[None] + added}  # (1, T, E)
+    inputs["position_ids"] = (batch.positions + first_position(backbone))[None]
+    if kinds := segment_kinds(backbone):
+        inputs["token_type_ids"] = batch.segments.clamp(max=kinds - 1)[None]
+    sentences = Sentences(True, batch.offsets.to(torch.int32), batch.lengths, batch.longest, places=places)
+    states = run(backbone, inputs | {"sentences": sentences}, layers)  # (layers, 1, T, H)
+    if places is not None:
+        return states[0].view(*places.shape, -1)  # (1, B * S, H) -> (B, S, H)
+    return states[0, 0] if layers == 1 else states[:, 0]
+
+
+def padded_states(
+    backbone: PreTrainedModel, batch: Batch, added: Tensor | None, layers: int, places: Tensor | None
+) -> Tensor:
+    """A row a sentence, as long as the longest. Returns as `hidden_states` does."""
     rows = batch.rows  # (T,)
     shape = (len(batch), batch.longest)
     pad = backbone.config.pad_token_id or 0
@@ -26,18 +67,49 @@ def hidden_states(backbone: PreTrainedModel, batch: Batch, added: Tensor | None 
         added = added.new_zeros(*shape, added.shape[1]).index_put((rows, batch.positions), added)  # (B, L, E)
         # what enters here meets positions and segments, then the norm, in every backbone of transformers
         inputs = {"inputs_embeds": backbone.get_input_embeddings()(tokens) + added}
-    if len(batch.tokens) < shape[0] * shape[1]:  # known on the host; without padding there is nothing to mask
-        ones = torch.ones_like(rows)
-        inputs["attention_mask"] = batch.tokens.new_zeros(shape).index_put((rows, batch.positions), ones)  # (B, L)
-    kinds = getattr(backbone.config, "type_vocab_size", 0) or 0
-    if kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters:
+    if kinds := segment_kinds(backbone):
         # klue/roberta's tokenizer says 1 for a second segment, but the model has one row only
         segments = torch.zeros_like(tokens).index_put((rows, batch.positions), batch.segments.clamp(max=kinds - 1))
         inputs["token_type_ids"] = segments  # (B, L)
+    full = len(batch.tokens) == shape[0] * shape[1]  # known on the host; without padding there is nothing to mask
+    if implementation(backbone) == PADDED:
+        mask = None
+        if not full:
+            mask = torch.arange(batch.longest, device=rows.device) < batch.offsets.diff()[:, None]  # (B, L)
+            mask = mask[:, None, None]  # (B, 1, 1, L)
+        if places is not None:
+            places = places - batch.offsets[:-1, None]  # inside the sentence
+        inputs["sentences"] = Sentences(False, batch.offsets, batch.lengths, batch.longest, mask, places)
+        inputs["position_ids"] = torch.arange(batch.longest, device=rows.device)[None] + first_position(backbone)
+    elif not full:
+        ones = torch.ones_like(rows)
+        inputs["attention_mask"] = batch.tokens.new_zeros(shape).index_put((rows, batch.positions), ones)  # (B, L)
+    states = run(backbone, inputs, layers)  # (layers, B, L, H)
+    if places is not None:
+        return states[0]  # (B, S, H)
     if layers == 1:
-        return backbone(**inputs).last_hidden_state[rows, batch.positions]  # (B, L, H) -> (T, H)
-    states = backbone(**inputs, output_hidden_states=True).hidden_states[-layers:]
-    return torch.stack([state[rows, batch.positions] for state in states])  # (layers, T, H)
+        return states[0][rows, batch.positions]  # (B, L, H) -> (T, H)
+    return states[:, rows, batch.positions]  # (layers, T, H)
+
+
+def run(backbone: PreTrainedModel, inputs: dict, layers: int) -> Tensor:
+    """States of the last layers, top last: (layers, ...)."""
+    if layers == 1:
+        return backbone(**inputs).last_hidden_state[None]
+    return torch.stack(backbone(**inputs, output_hidden_states=True).hidden_states[-layers:])
+
+
+def segment_kinds(backbone: PreTrainedModel) -> int:
+    """Rows of its embedding of segments where there are several, else 0."""
+    kinds = getattr(backbone.config, "type_vocab_size", 0) or 0
+    return kinds if kinds > 1 and "token_type_ids" in inspect.signature(backbone.forward).parameters else 0
+
+
+def first_position(backbone: PreTrainedModel) -> int:
+    """Number of the first token's position: RoBERTa and its kin count from behind the padding token's."""
+    table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1
 
 
 def empty_backbone(config: PreTrainedConfig, pooler: bool = False) -> PreTrainedModel:

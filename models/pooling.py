@@ -3,7 +3,8 @@
 A pooling is made with the hidden size and its own options (`model.pooling_options`); `features` is the width of what it
 returns. It says of itself `needs_entities`, `needs_type_words` (reads them), `has_cls` ([CLS] is part of it already),
 `with_cls` (whether [CLS] is put in front unless `model.with_cls` says otherwise) and `takes_pooler` (the backbone's).
-`layers` above 1 asks for the states of so many last layers. Adding one = a class and a line in POOLINGS.
+`layers` above 1 asks for the states of so many last layers; `places` names the tokens it reads where they are few, which
+spares the last layer the others. Adding one = a class and a line in POOLINGS.
 
 Legend: B examples, T tokens of all of them, H hidden size, K layers.
 """
@@ -35,29 +36,44 @@ class Pooling(nn.Module):
         super().__init__()
         self.features = self.states * hidden_size
 
+    def places(self, batch: Batch) -> Tensor | None:
+        """The tokens it reads, (B, states), where they are so few in every sentence; else None."""
+        return None
 
-class ClsPooling(Pooling):
-    """The state of the first token, [CLS]."""
+    def join(self, states: Tensor) -> Tensor:
+        """What it makes of the states (B, states, H) at its places -> (B, features)."""
+        return states.flatten(1)
+
+
+class PlacesPooling(Pooling):
+    """What reads a fixed number of tokens in each sentence: the last layer need not compute the others."""
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """hidden (T, H) -> (B, features)."""
+        return self.join(hidden[self.places(batch)])  # (B, states, H)
+
+
+class ClsPooling(PlacesPooling):
+    """The state of the first token, [CLS]: (B, H)."""
 
     has_cls = True
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """hidden (T, H) -> (B, H)."""
-        return hidden[batch.offsets[:-1]]  # (B, H)
+    def places(self, batch: Batch) -> Tensor:
+        return batch.offsets[:-1, None]  # (B, 1)
 
 
-class PoolerPooling(Pooling):
+class PoolerPooling(ClsPooling):
     """[CLS] through the backbone's own pooler, a dense layer and tanh pretrained with it (Devlin et al. 2019)."""
 
+    has_cls = False
     takes_pooler = True
 
     def take(self, pooler: nn.Module) -> None:
         """The module from `models/backbone.py`; the backbone has it no more."""
         self.pooler = pooler
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """hidden (T, H) -> (B, H)."""
-        return self.pooler(hidden[batch.offsets[:-1]][:, None])  # (B, 1, H) -> (B, H)
+    def join(self, states: Tensor) -> Tensor:
+        return self.pooler(states)  # (B, 1, H) -> (B, H)
 
 
 class MeanPooling(Pooling):
@@ -103,33 +119,33 @@ class AttentionPooling(Pooling):
         return total(shares[:, None] * hidden, batch.rows, len(batch)).to(hidden.dtype)  # (B, H)
 
 
-class EntityStartPooling(Pooling):
+class EntityStartPooling(PlacesPooling):
     """The first token of both marked spans: the opening markers, or the entities where none are used.
 
-    Baldini Soares et al. 2019, Matching the Blanks, arXiv 1906.03158 ("entity start"); [CLS] in front by default.
+    Baldini Soares et al. 2019, Matching the Blanks, arXiv 1906.03158 ("entity start"): (B, 2H). [CLS] in front by
+    default.
     """
 
     needs_entities = True
     with_cls = True
     states = 2
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """hidden (T, H) -> (B, 2H)."""
-        return torch.cat([hidden[batch.subject[:, WHOLE, 0]], hidden[batch.object[:, WHOLE, 0]]], dim=1)  # (B, 2H)
+    def places(self, batch: Batch) -> Tensor:
+        return torch.stack([batch.subject[:, WHOLE, 0], batch.object[:, WHOLE, 0]], dim=1)  # (B, 2)
 
 
-class EntityStartEndPooling(Pooling):
-    """The first and the last token of both marked spans: opening and closing markers. [CLS] in front by default."""
+class EntityStartEndPooling(PlacesPooling):
+    """The first and the last token of both marked spans, opening and closing markers: (B, 4H). [CLS] in front by
+    default.
+    """
 
     needs_entities = True
     with_cls = True
     states = 4
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """hidden (T, H) -> (B, 4H)."""
+    def places(self, batch: Batch) -> Tensor:
         spans = batch.subject[:, WHOLE], batch.object[:, WHOLE]  # (B, 2) each, end exclusive
-        places = [place for span in spans for place in (span[:, 0], span[:, 1] - 1)]
-        return torch.cat([hidden[place] for place in places], dim=1)  # (B, 4H)
+        return torch.stack([place for span in spans for place in (span[:, 0], span[:, 1] - 1)], dim=1)  # (B, 4)
 
 
 class EntityMeanPooling(Pooling):
@@ -231,6 +247,13 @@ class WithCls(Pooling):
 
     def take(self, pooler: nn.Module) -> None:
         self.pool.take(pooler)
+
+    def places(self, batch: Batch) -> Tensor | None:
+        inner = self.pool.places(batch)
+        return None if inner is None else torch.cat([batch.offsets[:-1, None], inner], dim=1)  # (B, 1 + states)
+
+    def join(self, states: Tensor) -> Tensor:
+        return torch.cat([states[:, 0], self.pool.join(states[:, 1:])], dim=1)  # (B, H + features)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) or (K, T, H) -> (B, H + features)."""

@@ -13,6 +13,7 @@ from data.batch import Batch
 from models.backbone import empty_backbone, hidden_states, take_pooler
 from models.embeddings import EntityEmbeddings, embedding_width
 from models.heads import HEADS
+from models.last_layer import answer_few
 from models.pooling import make_pooling
 
 
@@ -90,11 +91,16 @@ class RelationModel(PreTrainedModel):
         """Use this backbone, whose pooler becomes the pooling's where that reads it."""
         if self.pool.takes_pooler:
             self.pool.take(take_pooler(backbone))
+        answer_few(backbone)
         self.backbone = backbone
 
     def forward(self, batch: Batch) -> Output:
         added = None if self.embeddings is None else self.embeddings(batch)  # (T, E)
-        hidden = hidden_states(self.backbone, batch, added, self.pool.layers)  # (T, H)
-        features = self.head.read(hidden, batch) if self.head.reads_sentence else self.pool(hidden, batch)  # (B, F)
+        places = None if self.head.reads_sentence else self.pool.places(batch)  # (B, S)
+        hidden = hidden_states(self.backbone, batch, added, self.pool.layers, places)  # (T, H), with places (B, S, H)
+        if self.head.reads_sentence:
+            features = self.head.read(hidden, batch)  # (B, F)
+        else:
+            features = self.pool(hidden, batch) if places is None else self.pool.join(hidden)  # (B, F)
         logits = self.head(features)  # (B, C)
         return Output(logits=logits, features=features)

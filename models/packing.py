@@ -1,0 +1,140 @@
+"""How a backbone attends: packed, padded through `models/attention.py`, or padded by transformers alone.
+
+Nothing here is believed: a backbone is tried on two sentences against one at a time, a device's kernel against torch's
+own attention.
+
+Legend: T tokens of both sentences, A heads, D width of a head.
+"""
+
+from typing import Literal
+
+import torch
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from data.batch import Batch
+from models.attention import PACKED, PADDED, Sentences, attend, attend_through
+from models.backbone import hidden_states
+
+Way = Literal["auto", "packed", "padded"]
+
+
+def choose_attention(
+    backbone: PreTrainedModel, way: Way, device: torch.device, dtype: torch.dtype
+) -> tuple[Literal["packed", "padded"], str]:
+    """Make the backbone attend in that way, on weights that are still on the CPU; returns the way and why.
+
+    `dtype`: of what attention computes. auto: packed where the device has a kernel for it. Raises ValueError where
+    packed was asked for and cannot be.
+    """
+    if not keeps_apart(backbone):
+        if way == "packed":
+            raise ValueError(
+                f"model.attention: got 'packed', but {backbone.config.model_type} has an attention of its own, which "
+                "would look across sentences; expected auto or padded"
+            )
+        return "padded", f"{backbone.config.model_type} has an attention of its own"
+    obstacle = "" if way == "padded" else no_kernel(backbone, device, dtype)
+    if way == "packed" and obstacle and device.type == "cuda":
+        raise ValueError(f"model.attention: got 'packed', but {obstacle}; expected auto or padded")
+    packed = way == "packed" or (way == "auto" and not obstacle)
+    attend_through(backbone, PACKED if packed else PADDED)
+    why = "flash attention over tokens without padding" if packed and not obstacle else obstacle
+    return ("packed" if packed else "padded"), why
+
+
+@torch.no_grad()
+def keeps_apart(backbone: PreTrainedModel) -> bool:
+    """Whether it attends through `models/attention.py` and gives, packed and padded, what one sentence at a time gives.
+
+    Leaves its attention as it was. DeBERTa, for one, has an attention of its own and only warns.
+    """
+    if not getattr(backbone, "_supports_attention_backend", False):
+        return False
+    before, was_training = backbone.config._attn_implementation, backbone.training
+    backbone.eval()
+    numbers = torch.Generator().manual_seed(0)
+    most = min(backbone.config.vocab_size, 1000)
+    sentences = [torch.randint(most, (length,), generator=numbers) for length in (5, 9)]
+    pad = backbone.config.pad_token_id
+    sentences = [torch.where(tokens == pad, (pad or 0) + 1, tokens) for tokens in sentences]  # RoBERTa counts those
+    expected = torch.cat([hidden_states(backbone, pack([tokens])) for tokens in sentences])  # (T, H)
+    close = True
+    try:
+        for name in (PACKED, PADDED):
+            attend_through(backbone, name)
+            for places in (None, torch.tensor([[0, 4], [5, 12]])):
+                found = hidden_states(backbone, pack(sentences), places=places)
+                wanted = expected if places is None else expected[places]
+                close = close and bool((found - wanted).abs().max() < 1e-3 * expected.abs().max())
+    except (RuntimeError, TypeError, ValueError):  # of a shape or a keyword that it does not have
+        close = False
+    finally:
+        backbone.set_attn_implementation(before)
+        backbone.train(was_training)
+    return close
+
+
+def pack(sentences: list[torch.Tensor]) -> Batch:
+    """Token numbers of some sentences as a batch without entities."""
+    lengths = torch.tensor([len(tokens) for tokens in sentences])
+    positions = torch.cat([torch.arange(len(tokens)) for tokens in sentences])
+    nothing = torch.full((len(sentences), 3, 2), -1)
+    zeros = torch.zeros_like(positions)
+    return Batch(
+        tokens=torch.cat(sentences),
+        positions=positions,
+        segments=zeros,
+        offsets=F.pad(lengths.cumsum(0), (1, 0)),
+        lengths=lengths,
+        longest=int(lengths.max()),
+        subject=nothing,
+        object=nothing,
+        roles=zeros,
+        types=zeros,
+        index=torch.arange(len(sentences)),
+        extra={},
+    )
+
+
+def no_kernel(backbone: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> str:
+    """Why the device cannot attend to packed tokens, or "" where it can: flash attention, tried."""
+    heads = backbone.config.num_attention_heads
+    width = getattr(backbone.config, "head_dim", None) or backbone.config.hidden_size // heads
+    if device.type != "cuda":
+        return f"flash attention needs a CUDA device, this is a {device.type}"
+    if dtype not in (torch.bfloat16, torch.float16):
+        return "flash attention needs half precision, train.precision is fp32"
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return f"flash attention needs compute capability 8.0, {torch.cuda.get_device_name(device)} has less"
+    if width % 8 or width > 256:
+        return f"flash attention needs heads of a multiple of 8 up to 256 units, these have {width}"
+    return flash_fails(heads, width, device, dtype)
+
+
+def flash_fails(heads: int, width: int, device: torch.device, dtype: torch.dtype) -> str:
+    """What went wrong with the kernel on two sentences, forwards and backwards, or ""."""
+    lengths = torch.tensor([5, 9])
+    offsets = torch.tensor([0, 5, 14], dtype=torch.int32).to(device)
+    sentences = Sentences(True, offsets, lengths, 9)
+    numbers = torch.Generator().manual_seed(0)
+    made = [torch.randn(1, heads, 14, width, generator=numbers).to(device, dtype) for _ in range(3)]
+    try:
+        results = []
+        for flash in (True, False):
+            q, k, v = (each.clone().requires_grad_() for each in made)  # (1, A, T, D)
+            if flash:
+                out = attend(q, k, v, sentences, 0.0, None)
+            else:
+                parts = zip(*(each.split([5, 9], dim=2) for each in (q, k, v)), strict=True)
+                out = torch.cat([F.scaled_dot_product_attention(*part) for part in parts], dim=2)
+            out.float().square().sum().backward()
+            results.append([out.detach(), q.grad, k.grad, v.grad])
+        worst = max((a.float() - b.float()).abs().max().item() for a, b in zip(*results, strict=True))
+        q, k, v = (each.clone().requires_grad_() for each in made)
+        attend(q, k, v, sentences, 0.1, None).float().sum().backward()  # with dropout
+        if not worst < 0.1 or not bool(torch.isfinite(q.grad).all()):
+            return f"flash attention is off by {worst:.2g} on {torch.cuda.get_device_name(device)}"
+    except (RuntimeError, NotImplementedError) as error:
+        return f"flash attention does not run here: {str(error).splitlines()[0]}"
+    return ""
