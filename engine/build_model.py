@@ -13,6 +13,7 @@ from engine.config import Config, ModelConfig
 from models import MODELS
 from models.backbone import scratch_config, set_dropout
 from models.compatibility import check_tokenizer
+from models.dropout import draw_quickly
 from models.heads import HEADS
 from models.layers import freeze, layers_of, start_anew
 from models.overrides import override
@@ -117,6 +118,8 @@ def prepare_backbone(model: PreTrainedModel, settings: ModelConfig, device: torc
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         way, why = choose_attention(backbone, settings.attention, device, dtype)
         lines.append(f"{'attention':<12} {way}" + (f": {why}" if why else ""))
+    if device.type == "cpu":
+        draw_quickly(model)
     if settings.compile == "regional":
         for layer in layers_of(model.backbone, "model.compile"):
             layer.compile(dynamic=True)

@@ -7,7 +7,6 @@ Legend: B sentences, T tokens of all of them, L of the longest, A heads, Q token
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,8 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from models.dropout import dropout as drop_out
 
 PACKED, PADDED = "plainloop_packed", "plainloop_padded"
 
@@ -33,13 +34,6 @@ class Sentences:
     longest: int
     mask: Tensor | None = None
     places: Tensor | None = None
-
-    @cached_property
-    def bias(self) -> Tensor | None:
-        """0 on tokens, -inf on padding, (B, 1, 1, L) in float32."""
-        if self.mask is None:
-            return None
-        return torch.zeros_like(self.mask, dtype=torch.float32).masked_fill(~self.mask, -torch.inf)
 
 
 def implementation(backbone: PreTrainedModel) -> str | None:
@@ -143,10 +137,15 @@ def padded(query, key, value, sentences: Sentences, dropout: float, scaling, win
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, scale=scaling)
     # torch's kernel for CPUs knows no dropout and is slow in half precision: 1.9 times this, benchmarks/NOTES.md
     scores = query * (query.shape[-1] ** -0.5 if scaling is None else scaling) @ key.transpose(2, 3)  # (B, A, Q, L)
-    scores = scores.float() if sentences.bias is None else scores + sentences.bias
+    if sentences.mask is None:
+        scores = scores.float()
+    else:
+        scores = scores + torch.zeros_like(sentences.mask, dtype=torch.float32).masked_fill(~sentences.mask, -torch.inf)
     if near is not None:
         scores = scores.masked_fill(~near, -torch.inf)
-    shares = F.dropout(scores.softmax(dim=-1), dropout)
+    shares = scores.softmax(dim=-1)
+    if dropout:
+        shares = drop_out(shares, dropout)
     return shares.to(value.dtype) @ value  # (B, A, Q, D)
 
 

@@ -85,7 +85,7 @@ def pack(sentences: list[torch.Tensor]) -> Batch:
         tokens=torch.cat(sentences),
         positions=positions,
         segments=zeros,
-        offsets=F.pad(lengths.cumsum(0), (1, 0)),
+        offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
         lengths=lengths,
         longest=int(lengths.max()),
         subject=nothing,

@@ -3,8 +3,8 @@
 A pooling is made with the hidden size and its own options (`model.pooling_options`); `features` is the width of what it
 returns. It says of itself `needs_entities`, `needs_type_words` (reads them), `has_cls` ([CLS] is part of it already),
 `with_cls` (whether [CLS] is put in front unless `model.with_cls` says otherwise) and `takes_pooler` (the backbone's).
-`layers` above 1 asks for the states of so many last layers; `places` names the tokens it reads where they are few, which
-spares the last layer the others. Adding one = a class and a line in POOLINGS.
+`layers` above 1 asks for the states of so many last layers; `places` names the tokens it reads where they are few,
+which spares the last layer the others. Adding one = a class and a line in POOLINGS.
 
 Legend: B examples, T tokens of all of them, H hidden size, K layers.
 """
