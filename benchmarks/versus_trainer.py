@@ -31,12 +31,13 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 RESULTS = ROOT / "benchmarks" / "results" / "versus_trainer.json"
-SECTIONS = ("train", "predict", "start", "scores")
+SECTIONS = ("train", "predict", "start")
 
 
 def options(argv: list[str]) -> argparse.Namespace:
@@ -48,7 +49,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="bf16", help="of our side")
     parser.add_argument("--ours", default="", help="further options of train.py for our side, in one string")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=["train", "predict", "start"])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--scores", type=int, metavar="UPDATES", help="compare scores after so many updates, too")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of --scores")
     parser.add_argument("--held-out", type=int, default=3000, help="rows that --scores scores")
@@ -66,8 +67,8 @@ def options(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def measure(given: argparse.Namespace) -> tuple[str, dict]:
-    """Run the sections that were asked for; the configuration's name and its part of the JSON."""
+def measure(given: argparse.Namespace, keep: Callable[[str, dict], None]) -> None:
+    """Run the sections that were asked for; `keep` takes the configuration's name and each part of its JSON."""
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # accelerate takes a GPU that it sees
     from versus import sections, task
@@ -92,38 +93,23 @@ def measure(given: argparse.Namespace) -> tuple[str, dict]:
     )
     with Worker("prepare", case) as worker:
         facts = worker.receive()
-    found = {"machine": machine(given), "quick": given.quick, "data": files.described, "facts": facts}
-    found["case"] = {key: value for key, value in dataclasses.asdict(case).items() if key in SHOWN}
+    name = f"{facts['device']}: {given.layers} x {given.hidden}, batch {given.batch}"
+    name += f", threads {given.threads}" if given.device == "cpu" else ""
+    shown = {key: value for key, value in dataclasses.asdict(case).items() if key in SHOWN}
+    keep(name, {"machine": machine(), "quick": given.quick, "data": files.described, "case": shown, "facts": facts})
     if "train" in given.sections:
-        found["train"] = sections.train_section(case, length, facts)
+        keep(name, {"train": sections.train_section(case, length, facts)})
     if "predict" in given.sections:
-        found["predict"] = sections.predict_section(case, length)
+        keep(name, {"predict": sections.predict_section(case, length)})
     if "start" in given.sections and length.starts:
-        found["start"] = sections.start_section(case, length)
-    if "scores" in given.sections or given.scores:
+        keep(name, {"start": sections.start_section(case, length)})
+    if given.scores:
         cut = task.hold_out(files, given.folder, given.held_out)
-        folder = given.folder.resolve() / "scores"
-        folder.mkdir(exist_ok=True)
-        updates = given.scores or 400
-        cases = {
-            seed: dataclasses.replace(
-                case, train=cut.train, dev=cut.dev, folder=str(folder), seed=seed, updates=updates
-            )
-            for seed in given.seeds
-        }
-        tuned = sections.kept(found["train"]["tried"]) if "train" in found else {}
-        arguments = {"default": sections.train_default(given.device), "ours": {}} | ({"tuned": tuned} if tuned else {})
-        found["scores"] = sections.scores_section(cases, facts, arguments)
-    where = "cpu" if given.device == "cpu" else device_of(found)
-    threads = f", {given.threads} thread{'s' * (given.threads > 1)}" if given.device == "cpu" else ""
-    return f"{where}: {given.layers} x {given.hidden}, batch {given.batch}{threads}", found
+        case = dataclasses.replace(case, train=cut.train, dev=cut.dev, updates=given.scores)
+        keep(name, {"scores": sections.scores_section(case, given.seeds, facts)})
 
 
 SHOWN = ("device", "threads", "layers", "hidden", "batch", "precision", "seed", "updates", "options")
-
-
-def device_of(found: dict) -> str:
-    return next((part["device"] for part in found.values() if isinstance(part, dict) and "device" in part), "cuda")
 
 
 def length_of(given: argparse.Namespace):
@@ -145,7 +131,7 @@ def rows_of(given: argparse.Namespace) -> int:
     return 256 if given.quick else 7765 if given.device == "cuda" else 1024
 
 
-def machine(given: argparse.Namespace) -> dict:
+def machine() -> dict:
     import accelerate
     import torch
     import transformers
@@ -167,11 +153,14 @@ def machine(given: argparse.Namespace) -> dict:
 def main(argv: list[str]) -> int:
     given = options(argv)
     results = json.loads(given.results.read_text(encoding="utf-8")) if given.results.is_file() else {}
-    if not given.table:
-        key, found = measure(given)
-        results[key] = results.get(key, {}) | found
+
+    def keep(name: str, part: dict) -> None:
+        results.setdefault(name, {}).update(part)
         given.results.parent.mkdir(parents=True, exist_ok=True)
         given.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    if not given.table:
+        measure(given, keep)
     from versus.table import put, tables
 
     print(tables(results))

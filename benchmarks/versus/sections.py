@@ -99,7 +99,8 @@ def train_section(case: Case, length: Length, facts: dict) -> dict:
     with_all["matmul"] = matmul = Worker("matmul", case)
     try:
         workers = {name: with_all[name] for name in names}
-        devices = {name: worker.receive()["device"] for name, worker in workers.items()}
+        for worker in workers.values():
+            worker.receive()
         difference = check_logits(case, workers)
         for worker in workers.values():
             worker.begin_training()
@@ -117,6 +118,7 @@ def train_section(case: Case, length: Length, facts: dict) -> dict:
         for worker in with_all.values():
             worker.__exit__()
     peak = max(peaks)
+    of_cpu = {name: [block["tokens"] / block["cpu_seconds"] for block in found[name]] for name in names}
     sides = {}
     for name in names:
         one = side(found[name], shares[name])
@@ -124,14 +126,11 @@ def train_section(case: Case, length: Length, facts: dict) -> dict:
         one["mfu"] = one["tokens_per_second"]["median"] * facts["operations_a_token"] / (peak * 1e12)
         sides[name] = one
     return {
-        "device": devices["ours"],
         "logits_difference": difference,
         "tried": tried,
         "sides": sides,
         "ratios": ratios({name: [rate(block) for block in blocks] for name, blocks in found.items()}),
-        "cpu_time_ratios": ratios(
-            {name: [block["tokens"] / block["cpu_seconds"] for block in blocks] for name, blocks in found.items()}
-        ),
+        "cpu_time_ratios": ratios(of_cpu),
         "matmul_tflops": {"size": 4096 if case.device == "cuda" else 1024, "peak": peak, "all": peaks},
         "load_average": loads,
         "own_time": own,
@@ -251,19 +250,20 @@ def seconds_to_first_update(command: list[str]) -> float:
     return float(at[1]) - start
 
 
-def scores_section(cases: dict[int, Case], facts: dict, arguments: dict[str, dict]) -> dict:
-    """Micro-F1 of held-out rows after equally many updates, seed by seed: `cases[seed]`, `arguments[side]`."""
+def scores_section(case: Case, seeds: Sequence[int], facts: dict) -> dict:
+    """Micro-F1 of held-out rows after equally many updates, seed by seed: weights, order and dropout follow from it."""
+    arguments = {"default": train_default(case.device), "ours": {}}
     scores: dict[str, list[float]] = {name: [] for name in arguments}
-    for seed, case in cases.items():
-        with Worker("prepare", case) as worker:
+    for seed in seeds:
+        seeded = dataclasses.replace(case, seed=seed)
+        with Worker("prepare", seeded) as worker:
             worker.receive()
-        for name in scores:
-            with Worker("ours" if name == "ours" else "trainer", case, arguments[name]) as worker:
+        for name, values in scores.items():
+            with Worker("ours" if name == "ours" else "trainer", seeded, arguments[name]) as worker:
                 worker.receive()
-                scores[name].append(worker.ask("fit", facts["negative"])["micro_f1"])
+                values.append(worker.ask("fit", facts["negative"])["micro_f1"])
         say(f"scores: seed {seed}: " + line({name: values[-1] for name, values in scores.items()}))
-    some = next(iter(cases.values()))
-    return {"metric": "micro_f1", "seeds": list(cases), "updates": some.updates, "rows": paired(scores, "default")}
+    return {"metric": "micro_f1", "seeds": list(seeds), "updates": case.updates, "rows": paired(scores, "default")}
 
 
 def line(values: dict[str, float]) -> str:

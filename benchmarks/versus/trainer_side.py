@@ -7,7 +7,7 @@ import time
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from engine.metrics import headline
 from versus.measure import Enough, Gate, synchronise
@@ -33,7 +33,7 @@ def train_tuned(device: str) -> list[dict]:
     base = grouped | {"bf16": True, "optim": "adamw_torch_fused", "logging_nan_inf_filter": False}
     workers = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
     compiled, multiple = {"torch_compile": True}, {COLLATOR: 8}
-    sets = [base, base | compiled, base | workers, base | workers | compiled, base | workers | multiple]
+    sets = [base, base | workers, base | workers | multiple, base | compiled, base | workers | compiled]
     if device == "cuda":
         return [*sets, base | workers | compiled | multiple, base | workers | compiled | {COLLATOR: 32}]
     return [*sets, base | {"bf16": False}]
@@ -115,6 +115,7 @@ class TrainerSide:
             data_collator=self.collate,
         )
         trainer.seen = []
+        trainer.remove_callback(PrinterCallback)
         return trainer
 
     def train(self, connection) -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import multiprocessing
 import os
+import platform
+import sys
 import traceback
 import warnings
 from multiprocessing.connection import Connection
@@ -26,13 +28,14 @@ class SideError(RuntimeError):
 
 def serve(connection: Connection, name: str, case: Case, arguments: dict) -> None:
     """Answer what the other end asks, until it hangs up."""
+    sys.stdout = sys.stderr  # what is printed there are the tables
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     warnings.simplefilter("ignore")
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
             if name == "prepare":
-                connection.send(prepare(case))
+                connection.send({"device": device_name(case.device)} | prepare(case))
                 return
             if name == "matmul":
                 torch.set_num_threads(case.threads)
@@ -41,7 +44,7 @@ def serve(connection: Connection, name: str, case: Case, arguments: dict) -> Non
                     connection.send(matmul_peak(torch.device(case.device), case.precision, size, seconds))
             side = SIDES[name](case, arguments)
             with contextlib.closing(side):
-                connection.send({"device": device_name(case.device)})
+                connection.send("ready")
                 while (request := connection.recv())[0] != "stop":
                     answer(side, connection, request)
         except (EOFError, BrokenPipeError):
@@ -66,7 +69,7 @@ def device_name(device: str) -> str:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    return "cpu"
+    return platform.processor() or "CPU"
 
 
 class Worker:
