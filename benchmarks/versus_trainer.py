@@ -32,6 +32,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="bf16", help="of our side")
-    parser.add_argument("--ours", default="", help="further options of train.py for our side, in one string")
+    parser.add_argument("--ours", default="", help='options of train.py for our side: --ours="--train.log_every 50"')
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--scores", type=int, metavar="UPDATES", help="compare scores after so many updates, too")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of --scores")
@@ -71,6 +72,8 @@ def measure(given: argparse.Namespace, keep: Callable[[str, dict], None]) -> Non
     """Run the sections that were asked for; `keep` takes the configuration's name and each part of its JSON."""
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # accelerate takes a GPU that it sees
+    else:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # the Trainer takes all that it sees
     from versus import sections, task
     from versus.worker import Worker
 
@@ -95,6 +98,7 @@ def measure(given: argparse.Namespace, keep: Callable[[str, dict], None]) -> Non
         facts = worker.receive()
     name = f"{facts['device']}: {given.layers} x {given.hidden}, batch {given.batch}"
     name += f", threads {given.threads}" if given.device == "cpu" else ""
+    name += f", {given.ours}" if given.ours else ""
     shown = {key: value for key, value in dataclasses.asdict(case).items() if key in SHOWN}
     keep(name, {"machine": machine(), "quick": given.quick, "data": files.described, "case": shown, "facts": facts})
     if "train" in given.sections:
@@ -102,7 +106,7 @@ def measure(given: argparse.Namespace, keep: Callable[[str, dict], None]) -> Non
     if "predict" in given.sections:
         keep(name, {"predict": sections.predict_section(case, length)})
     if "start" in given.sections and length.starts:
-        keep(name, {"start": sections.start_section(case, length)})
+        keep(name, {"start": sections.start_section(case, length, facts)})
     if given.scores:
         cut = task.hold_out(files, given.folder, given.held_out)
         case = dataclasses.replace(case, train=cut.train, dev=cut.dev, updates=given.scores)
@@ -132,21 +136,16 @@ def rows_of(given: argparse.Namespace) -> int:
 
 
 def machine() -> dict:
-    import accelerate
-    import torch
-    import transformers
-
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude", "*"], capture_output=True, text=True, cwd=ROOT
     )
+    versions = {name: version(name) for name in ("torch", "transformers", "accelerate")}
     return {
         "commit": commit.stdout.strip() or None,
         "cores": os.cpu_count(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "accelerate": accelerate.__version__,
+        **versions,
     }
 
 

@@ -1,12 +1,9 @@
-"""Clocks, blocks of updates, the peak of matrix multiplication, medians with quartiles."""
+"""Clocks, blocks of updates, time by section, the peak of matrix multiplication."""
 
-import os
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-import numpy as np
 import torch
 
 from engine.speed import peak_memory
@@ -128,14 +125,3 @@ def matmul_peak(device: torch.device, precision: str, size: int, seconds: float)
         synchronise(device)
         best = max(best, calls * 2 * size**3 / (time.perf_counter() - start))
     return best / 1e12
-
-
-def spread(values: Sequence[float]) -> dict:
-    """Median and quartiles of some values, and the values."""
-    low, high = np.quantile(values, [0.25, 0.75])
-    return {"median": statistics.median(values), "quartiles": [float(low), float(high)], "all": list(values)}
-
-
-def load() -> list[float] | None:
-    """Load averages: whether somebody else used the machine."""
-    return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None

@@ -20,7 +20,8 @@ from engine.optim import lr_factor, make_optimizer
 from engine.randomness import seed_update
 from engine.speed import Speed
 from versus.measure import Enough, Gate, Sections, synchronise
-from versus.task import Case, configuration
+from versus.prepare import configuration
+from versus.task import Case
 
 
 class GatedSpeed(Speed):
@@ -79,7 +80,7 @@ class Ours:
     @torch.no_grad()
     def logits(self, rows: list[int]) -> np.ndarray:
         """Of training rows, without dropout and mixed precision, (B, C)."""
-        model = self.parts.accelerator.unwrap_model(self.parts.model).eval()
+        model = self.parts.accelerator.unwrap_model(self.parts.model, keep_torch_compile=False).eval()
         batch, _ = collate(self.run.parts.loader.store, np.array(rows))
         # accelerate hangs mixed precision on the instance; the class computes in float32
         return type(model).forward(model, batch.to(self.device)).logits.cpu().numpy()

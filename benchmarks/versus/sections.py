@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.comparison import paired
-from versus.measure import load, spread
-from versus.task import ROOT, Case, command_line, configuration
-from versus.trainer_side import predict_default, predict_tuned, train_default, train_tuned
+from versus.arguments import predict_default, predict_tuned, train_default, train_tuned
+from versus.summary import load, spread
+from versus.task import ROOT, Case, command_line
 from versus.worker import SideError, Worker
 
 HERE = Path(__file__).resolve().parent
@@ -43,8 +42,7 @@ def check_logits(case: Case, workers: dict[str, Worker], rows: int = 8) -> float
     """Largest difference of the sides' logits for some training rows. Raises SideError above 1e-4."""
     chosen = list(range(rows))
     found = {name: worker.ask("logits", chosen) for name, worker in workers.items()}
-    reference = found["ours"]
-    difference = max(float(np.abs(logits - reference).max()) for logits in found.values())
+    difference = float(np.max([np.abs(logits - found["ours"]) for logits in found.values()]))  # NaN stays NaN
     if not difference <= 1e-4:
         raise SideError(f"the sides compute different logits: {difference:.3g} apart in float32, expected 1e-4")
     return difference
@@ -90,7 +88,7 @@ def train_section(case: Case, length: Length, facts: dict) -> dict:
         worker.block(length.warmup, 1)
         return [rate(worker.block(length.settle, length.updates)) for _ in range(length.tries)]
 
-    tried = choose("training", case, train_tuned(case.device), blocks, length.variants)
+    tried = choose("training", case, train_tuned(case.device, facts["grouped"]), blocks, length.variants)
     arguments = {"ours": {}, "default": train_default(case.device), "tuned": kept(tried), "bare": {}}
     names = {"ours": "ours", "default": "trainer", "tuned": "trainer", "bare": "bare"}
     found: dict[str, list[dict]] = {name: [] for name in names}
@@ -215,9 +213,8 @@ def predict_section(case: Case, length: Length) -> dict:
     }
 
 
-def start_section(case: Case, length: Length) -> dict:
+def start_section(case: Case, length: Length, facts: dict) -> dict:
     """Seconds from the start of the process to the end of the first update, with everything tokenised before."""
-    config = configuration(case)
     folder = Path(case.folder) / "start"
     ours = [
         sys.executable, str(HERE / "start_ours.py"), *command_line(dataclasses.replace(case, updates=1)),
@@ -225,7 +222,7 @@ def start_section(case: Case, length: Length) -> dict:
     ]  # fmt: skip
     arguments = train_default(case.device) | {
         "output_dir": str(folder / "trainer"), "per_device_train_batch_size": case.batch, "max_steps": 1,
-        "learning_rate": config.optim.lr, "save_strategy": "no", "report_to": "none", "remove_unused_columns": False,
+        "learning_rate": facts["lr"], "save_strategy": "no", "report_to": "none", "remove_unused_columns": False,
         "use_cpu": case.device == "cpu", "disable_tqdm": True,
     }  # fmt: skip
     trainer = [
@@ -252,6 +249,8 @@ def seconds_to_first_update(command: list[str]) -> float:
 
 def scores_section(case: Case, seeds: Sequence[int], facts: dict) -> dict:
     """Micro-F1 of held-out rows after equally many updates, seed by seed: weights, order and dropout follow from it."""
+    from engine.comparison import paired  # it imports much, and most runs compare no scores
+
     arguments = {"default": train_default(case.device), "ours": {}}
     scores: dict[str, list[float]] = {name: [] for name in arguments}
     for seed in seeds:

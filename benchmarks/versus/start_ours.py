@@ -10,6 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import torch
+
+from engine.speed import Speed
 from train import main
 
 
@@ -21,9 +24,5 @@ def leave(self, tokens: int) -> None:
 
 
 if __name__ == "__main__":
-    import torch
-
-    from engine.speed import Speed
-
     Speed.count = leave
     sys.exit(main(sys.argv[1:]))

@@ -11,6 +11,8 @@ def tables(results: dict) -> str:
         beside(results),
         scores(results),
     ]
+    if not any(found.get("case", {}).get("device") == "cuda" for found in results.values()):
+        parts.append("On a GPU: not run.")
     return "\n\n".join(part for part in parts if part)
 
 
