@@ -58,6 +58,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--updates", type=int, help="in a block")
     parser.add_argument("--warmup", type=int, help="updates thrown away before the first block")
     parser.add_argument("--variants", type=int, help="argument sets of the Trainer that are tried; default: all")
+    parser.add_argument("--starts", type=int, help="how often each side is started, besides once to warm up; 0: never")
     parser.add_argument("--rows", type=int, help="dev rows that are predicted")
     parser.add_argument("--quick", action="store_true", help="about a minute: few blocks, two argument sets, no start")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where KLUE-RE lies")
@@ -127,7 +128,7 @@ def length_of(given: argparse.Namespace):
         settle=2,
         tries=1 if quick else 3,
         variants=given.variants or (2 if quick else 99),
-        starts=0 if quick else 5,
+        starts=given.starts if given.starts is not None else 0 if quick else 5,
     )
 
 

@@ -60,7 +60,10 @@ def test_smallest_run(measured):
     assert trained["sides"]["ours"]["padding_share"] < trained["sides"]["default"]["padding_share"]
     assert [row["kept"] for row in trained["tried"]] == [True]
     assert trained["sides"]["tuned"]["arguments"] == trained["tried"][0]["arguments"]
-    assert trained["ratios"].keys() == {"ours / default", "ours / tuned", "ours / bare"}
+    for ratios in ("ratios", "cpu_time_ratios"):
+        assert trained[ratios].keys() == {"ours / default", "ours / tuned", "ours / bare"}
+    mine, theirs = (trained["sides"][name]["tokens_per_second"]["all"] for name in ("ours", "default"))
+    assert trained["ratios"]["ours / default"]["all"] == [a / b for a, b in zip(mine, theirs, strict=True)]
     own = trained["own_time"]["host"]
     assert all(share > 0 for share in own["shares"].values())
     assert 0 < own["rest"] < own["outside_forward_backward_optimizer"] < 1

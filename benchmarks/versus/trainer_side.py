@@ -116,13 +116,13 @@ class TrainerSide:
         if not hasattr(self, "predictor"):
             self.predictor = self.trainer()
         synchronise(self.predictor.args.device)
-        start = time.perf_counter()
+        cpu, start = time.process_time(), time.perf_counter()
         logits = self.predictor.predict(rows).predictions
-        seconds = time.perf_counter() - start
+        taken = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
         probabilities = torch.from_numpy(logits).float().softmax(dim=1).numpy()
         if self.sorted:
             probabilities[rows.order] = probabilities.copy()
-        return {"seconds": seconds, "tokens": int(rows.lengths.sum()), "probabilities": probabilities}
+        return taken | {"tokens": int(rows.lengths.sum()), "probabilities": probabilities}
 
     @torch.no_grad()
     def logits(self, rows: list[int]) -> np.ndarray:
