@@ -1,0 +1,89 @@
+"""The tables of the README, from the JSON file alone."""
+
+BEGIN, END = "<!-- versus_trainer.py: begin -->", "<!-- versus_trainer.py: end -->"
+
+
+def tables(results: dict) -> str:
+    """Markdown; a line a configuration. What a configuration did not measure is not in it."""
+    parts = [
+        rates("training", "train", results, ("default", "tuned", "ours", "bare")),
+        rates("prediction", "predict", results, ("default", "tuned", "ours")),
+        beside(results),
+        scores(results),
+    ]
+    if not any(found.get("case", {}).get("device") == "cuda" for found in results.values()):
+        parts.append("On a GPU: not run.")
+    return "\n\n".join(part for part in parts if part)
+
+
+NAMES = {"default": "Trainer", "tuned": "Trainer, tuned", "ours": "plainloop", "bare": "bare loop"}
+
+
+def grid(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines) if rows else ""
+
+
+def rates(title: str, section: str, results: dict, names: tuple[str, ...]) -> str:
+    head = [f"{title}, real tokens/s", *(NAMES[name] for name in names), "to the Trainer", "to the tuned one"]
+    rows = []
+    for key, found in results.items():
+        if section not in found:
+            continue
+        sides, ratios = found[section]["sides"], found[section]["ratios"]
+        medians = [f"{sides[name]['tokens_per_second']['median']:,.0f}" for name in names]
+        rows.append([key, *medians, ratio(ratios["ours / default"]), ratio(ratios["ours / tuned"])])
+    return grid(head, rows)
+
+
+def ratio(found: dict) -> str:
+    low, high = found["quartiles"]
+    return f"{found['median']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def beside(results: dict) -> str:
+    """Trainer, tuned Trainer and plainloop in each cell, where all three have the number."""
+    head = [
+        "Trainer / tuned / plainloop", "padding share", "peak memory, GiB", "of the matmul peak",
+        "plainloop to the bare loop", "outside forward, backward, optimizer (with clipping and loss)", "start",
+    ]  # fmt: skip
+    rows = []
+    for key, found in results.items():
+        if "train" not in found:
+            continue
+        sides, names = found["train"]["sides"], ("default", "tuned", "ours")
+        own = found["train"]["own_time"]["host"]
+        start = found.get("start", {}).get("seconds")
+        rows.append(
+            [
+                key,
+                " / ".join(f"{100 * sides[name]['padding_share']:.1f} %" for name in names),
+                " / ".join(f"{sides[name]['peak_memory_gib']:.2f}" for name in names),
+                " / ".join(f"{100 * sides[name]['mfu']:.1f} %" for name in names),
+                ratio(found["train"]["ratios"]["ours / bare"]),
+                f"{100 * own['rest']:.2f} % ({100 * own['outside_forward_backward_optimizer']:.2f} %)",
+                f"{start['default']['median']:.1f} s / - / {start['ours']['median']:.1f} s" if start else "not run",
+            ]
+        )
+    return grid(head, rows)
+
+
+def scores(results: dict) -> str:
+    rows = []
+    for key, found in results.items():
+        if "scores" not in found:
+            continue
+        by_name = {row["name"]: row for row in found["scores"]["rows"]}
+        cells = [f"{by_name[name]['mean']:.2f} ± {by_name[name]['sd'] or 0:.2f}" for name in ("default", "ours")]
+        ours = by_name["ours"]
+        difference = f"{ours['difference']:+.2f} ± {ours['difference_sd'] or 0:.2f}"
+        what = f"{key}, {found['scores']['updates']} updates, {len(found['scores']['seeds'])} seeds"
+        rows.append([what, *cells, difference])
+    return grid(["micro-F1 of held-out rows", "Trainer", "plainloop", "difference, seed by seed"], rows)
+
+
+def put(text: str, markdown: str) -> str:
+    """The text with the tables between its two marks. Raises ValueError where a mark is missing."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"the README lacks the marks {BEGIN} and {END}")
+    return text[: text.index(BEGIN) + len(BEGIN)] + f"\n{markdown}\n" + text[text.index(END) :]

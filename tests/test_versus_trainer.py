@@ -1,0 +1,123 @@
+"""The benchmark against the Trainer in its smallest form: it runs, both sides compute the same, the JSON is whole."""
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from conftest import ROOT, run_command
+from engine.speed import Speed
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from versus import sections, table
+from versus.measure import Enough, Gate
+from versus.start_ours import leave
+from versus.task import Files, hold_out
+from versus.worker import SideError
+
+SMALLEST = [
+    "--quick", "--threads", "1", "--layers", "1", "--hidden", "32", "--batch", "4", "--turns", "2", "--updates", "2",
+    "--warmup", "1", "--variants", "1", "--data", "nowhere",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("versus")
+    where = ["--folder", str(folder / "work"), "--results", str(folder / "results.json")]
+    (folder / "results.json").write_text('{"another machine": {"quick": false}}')
+    done = run_command([sys.executable, "benchmarks/versus_trainer.py", *SMALLEST, *where], timeout=270)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return SimpleNamespace(results=json.loads((folder / "results.json").read_text()), printed=done.stdout)
+
+
+@pytest.mark.timeout(280)
+def test_smallest_run(measured):
+    assert measured.results["another machine"] == {"quick": False}  # merged, not replaced
+    (name,) = measured.results.keys() - {"another machine"}
+    assert name.endswith("1 x 32, batch 4, threads 1")
+    found = measured.results[name]
+    assert found["data"] == "the bundled sample and its tokenizer"
+    assert found["facts"]["rows"] == 4000
+    assert found["machine"].keys() >= {"torch", "transformers", "accelerate", "commit"}
+
+    trained = found["train"]
+    assert trained["logits_difference"] <= 1e-4
+    assert trained["sides"].keys() == {"ours", "default", "tuned", "bare"}
+    for side in trained["sides"].values():
+        assert len(side["tokens_per_second"]["all"]) == len(side["tokens"]) == 2
+        assert side["tokens_per_second"]["median"] > 0
+        assert 0 <= side["padding_share"] < 0.6
+        assert 0 < side["mfu"] < 1
+        assert side["peak_memory_gib"] > 0.05
+    # the bare loop trains on the very batches of ours; the Trainer's random order pads more than grouped lengths
+    assert trained["sides"]["bare"]["tokens"] == trained["sides"]["ours"]["tokens"]
+    assert trained["sides"]["ours"]["padding_share"] < trained["sides"]["default"]["padding_share"]
+    assert [row["kept"] for row in trained["tried"]] == [True]
+    assert trained["sides"]["tuned"]["arguments"] == trained["tried"][0]["arguments"]
+    for ratios in ("ratios", "cpu_time_ratios"):
+        assert trained[ratios].keys() == {"ours / default", "ours / tuned", "ours / bare"}
+    mine, theirs = (trained["sides"][name]["tokens_per_second"]["all"] for name in ("ours", "default"))
+    assert trained["ratios"]["ours / default"]["all"] == [a / b for a, b in zip(mine, theirs, strict=True)]
+    own = trained["own_time"]["host"]
+    assert all(share > 0 for share in own["shares"].values())
+    assert 0 < own["rest"] < own["outside_forward_backward_optimizer"] < 1
+
+    predicted = found["predict"]
+    assert predicted["rows"] == 800
+    for side in predicted["sides"].values():  # first weights, bf16 against float32
+        assert side["largest_difference_of_probabilities"] < 0.02
+    assert measured.printed.strip() == table.tables({name: found})
+
+
+def test_different_logits_end_the_benchmark():
+    def worker(shift: float) -> SimpleNamespace:
+        return SimpleNamespace(ask=lambda word, rows: np.zeros((len(rows), 30)) + shift)
+
+    assert sections.check_logits(None, {"ours": worker(0), "default": worker(9e-5)}) == pytest.approx(9e-5)
+    with pytest.raises(SideError, match="different logits"):
+        sections.check_logits(None, {"ours": worker(0), "default": worker(2e-4)})
+    with pytest.raises(SideError, match="different logits"):
+        sections.check_logits(None, {"ours": worker(0), "default": worker(float("nan"))})
+
+
+def test_a_block_counts_the_updates_after_those_that_settle():
+    asked, sent, done = [("block", 2, 3, None), ("end",)], [], [0]
+    connection = SimpleNamespace(recv=lambda: asked.pop(0), send=sent.append)
+    gate = Gate(connection, SimpleNamespace(type="cpu"), lambda: (10 * done[0], 20 * done[0]))
+    gate.wait()
+    for number in (1, 2, 3, 4):
+        done[0] = number
+        gate.update_done()
+    assert sent == []
+    done[0] = 5
+    with pytest.raises(Enough):
+        gate.update_done()
+    assert (sent[0]["updates"], sent[0]["tokens"], sent[0]["positions"]) == (3, 30, 60)
+
+
+def test_rows_of_one_sentence_are_held_out_together(tmp_path):
+    rows = [f"{number},sentence {number % 7}" for number in range(50)]
+    (tmp_path / "train.csv").write_text("\n".join(["id,sentence", *rows]) + "\n", encoding="utf-8")
+    cut = hold_out(Files(str(tmp_path / "train.csv"), "", "", ""), tmp_path, rows=12)
+    kept, held = (Path(path).read_text(encoding="utf-8").splitlines()[1:] for path in (cut.train, cut.dev))
+    assert sorted(kept + held) == sorted(rows)
+    assert 12 <= len(held) <= 20
+    assert not {row.split(",")[1] for row in held} & {row.split(",")[1] for row in kept}
+
+
+def test_start_of_our_side_is_read_where_the_loop_counts_its_updates():
+    assert inspect.signature(leave) == inspect.signature(Speed.count).replace(return_annotation=None)
+
+
+def test_readme_shows_the_results():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = json.loads((ROOT / "benchmarks" / "results" / "versus_trainer.json").read_text(encoding="utf-8"))
+    assert table.put(readme, table.tables(results)) == readme
+    with pytest.raises(ValueError, match="lacks the marks"):
+        table.put("no marks", "")
