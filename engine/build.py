@@ -197,8 +197,9 @@ def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Mod
         )
     begins = getattr(getattr(loss_fn, "base", loss_fn), "drw_epoch", None)
     if begins is not None and begins >= config.train.epochs:
+        where = "loss.base_options" if hasattr(loss_fn, "base") else "loss"
         warnings.warn(
-            f"loss.drw_epoch has no effect: got {begins}, but the last of {config.train.epochs} epochs is "
+            f"{where}.drw_epoch has no effect: got {begins}, but the last of {config.train.epochs} epochs is "
             f"{config.train.epochs - 1}, counted from 0",
             stacklevel=2,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from scipy.stats import t
 from tqdm import tqdm
 
 from engine.arguments import parse
@@ -27,7 +28,8 @@ class Variant:
 
 def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
     """A row a variant: mean, sd over the seeds (sample standard deviation, None for one seed), and mean and sd of the
-    differences to `reference`, seed by seed: what the seeds share cancels out of them.
+    differences to `reference`, seed by seed: what the seeds share cancels out of them. `difference_95` is the half
+    width of the 95 % interval of their mean (Student's t).
     """
     base = np.array(scores[reference], dtype=np.float64)
     rows = []
@@ -43,9 +45,15 @@ def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
                 "sd": float(values.std(ddof=1)) if several else None,
                 "difference": float(difference.mean()),
                 "difference_sd": float(difference.std(ddof=1)) if several else None,
+                "difference_95": half_width(difference) if several else None,
             }
         )
     return rows
+
+
+def half_width(values: np.ndarray) -> float:
+    """Of the 95 % interval of the mean of a few normal values."""
+    return float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequence[str], folder: Path) -> dict:
@@ -115,14 +123,15 @@ def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:
 def lines(rows: Sequence[dict], reference: str) -> list[str]:
     """The rows of `paired` as a table."""
     width = max(len(row["name"]) for row in rows)
-    head = f"{'':<{width}}  {'mean':>7}  {'sd':>6}  {'to ' + reference:>{max(9, len(reference) + 3)}}  {'sd':>6}"
-    texts = [head]
+    wide = max(9, len(reference) + 3)
+    texts = [f"{'':<{width}}  {'mean':>7}  {'sd':>6}  {'to ' + reference:>{wide}}  {'sd':>6}  {'95 %':>6}"]
     for row in rows:
-        sd, difference_sd = ("-" if value is None else f"{value:.2f}" for value in (row["sd"], row["difference_sd"]))
         same = row["name"] == reference
+        spread = [None if same else row[key] for key in ("difference_sd", "difference_95")]
+        sd, *spread = ("-" if value is None else f"{value:.2f}" for value in (row["sd"], *spread))
         difference = "-" if same else f"{row['difference']:+.2f}"
         texts.append(
-            f"{row['name']:<{width}}  {row['mean']:>7.2f}  {sd:>6}  {difference:>{max(9, len(reference) + 3)}}  "
-            f"{'-' if same else difference_sd:>6}"
+            f"{row['name']:<{width}}  {row['mean']:>7.2f}  {sd:>6}  {difference:>{wide}}  "
+            f"{spread[0]:>6}  {'' if spread[1] == '-' else '±'}{spread[1]:>5}"
         )
     return texts

@@ -90,15 +90,23 @@ def heat_map(values: np.ndarray, rows: list[str], columns: list[str], title: str
     return figure
 
 
-def f1_by_count(counts: np.ndarray, f1: dict[str, np.ndarray]) -> Figure:
-    """F1 of each class (C,) against its training examples (C,), a line for each name of `f1`."""
-    figure = Figure(figsize=(8, 4.8), dpi=100, layout="constrained")
+def f1_by_count(counts: np.ndarray, f1: dict[str, np.ndarray], neighbours: int = 7) -> Figure:
+    """F1 of each class (C,) against its training examples (C,): dots, and for each name of `f1` a line through the
+    means of so many `neighbours` in the order of frequency, since classes differ by more than their frequency.
+    """
+    figure = Figure(figsize=(9, 5.4), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     order = np.argsort(counts, kind="stable")
     for name, values in f1.items():
         there = order[np.isfinite(values[order])]
-        axes.plot(np.maximum(counts[there], 1), values[there], marker="o", markersize=4, linewidth=1, label=name)
+        examples, scores = np.maximum(counts[there], 1), values[there]
+        width = min(neighbours, max(1, len(there)))
+        mean = np.convolve(scores, np.ones(width), "valid") / width
+        middle = np.exp(np.convolve(np.log(examples), np.ones(width), "valid") / width)
+        [line] = axes.plot(middle, mean, linewidth=2, label=name)
+        axes.plot(examples, scores, "o", markersize=3, alpha=0.35, color=line.get_color())
     axes.set(xscale="log", ylim=(-2, 102), xlabel="training examples of the class", ylabel="F1 on dev, %")
+    axes.set_title(f"dots: classes; lines: means of {neighbours} neighbours", fontsize=9)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=min(3, max(1, len(f1))), fontsize=9)
     return figure

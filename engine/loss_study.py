@@ -70,7 +70,7 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
     write_text(folder / "losses.json", json.dumps(found | {"scores": rows}, indent=1, ensure_ascii=False))
     content = io.StringIO(newline="")
     table = csv.writer(content)
-    columns = ("name", "mean", "sd", "difference", "difference_sd", "scores")
+    columns = ("name", "mean", "sd", "difference", "difference_sd", "difference_95", "scores")
     table.writerow(["score", *columns])
     for key, lot in rows.items():
         table.writerows([key, *(row[column] for column in columns)] for row in lot)

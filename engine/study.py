@@ -205,7 +205,7 @@ def leave(folder: Path, found: dict, tensorboard: bool) -> str:
     write_text(folder / "study.json", json.dumps(found, indent=1, ensure_ascii=False))
     content = io.StringIO(newline="")
     table = csv.writer(content)
-    columns = ("mean", "sd", "difference", "difference_sd", "scores")
+    columns = ("mean", "sd", "difference", "difference_sd", "difference_95", "scores")
     table.writerow(["kind", "layer", "name", *columns])
     for kind, rows in (("probe", cells), ("finetune", found.get("finetune", []))):
         table.writerows([kind, row.get("layer", ""), row["name"], *(row[column] for column in columns)] for row in rows)

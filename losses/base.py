@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import warnings
 
 from torch import Tensor, nn
 
@@ -19,7 +20,12 @@ def make_base(name: str, base: str, options: dict | None, class_counts: Tensor) 
             f"loss.base_options.{unknown[0]}: the loss {base} has no such option; it has {', '.join(known)}"
         )
     try:
-        return simple[base](class_counts=class_counts, **(options or {}))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            made = simple[base](class_counts=class_counts, **(options or {}))
+        for warning in told:  # they name an option as if it stood for itself
+            warnings.warn(str(warning.message).replace("loss.", "loss.base_options."), stacklevel=3)
+        return made
     except TypeError as error:
         raise ValueError(f"loss.base_options: {error}") from None
     except ValueError as error:

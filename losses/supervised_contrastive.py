@@ -50,17 +50,20 @@ class SupervisedContrastive(nn.Module):
 
     def contrast(self, features: Tensor, labels: Tensor) -> Tensor:
         """features (R, F), labels (R,) -> (R,)."""
+        size = self.group * self.views  # rows of a group; the last one may be short
         directions = F.normalize(features, dim=1)
-        similar = directions @ directions.T / self.temperature  # (R, R)
-        row = torch.arange(len(labels), device=labels.device)
-        atom = row // (self.group * self.views)
-        others = (atom[:, None] == atom) & (row[:, None] != row)  # rows that an anchor sees
-        partners = others & (labels[:, None] == labels)
-        # rows of other groups leave the sum; a row alone keeps itself, so that its logarithm is finite
-        seen = others | (row[:, None] == row) & ~others.any(dim=1, keepdim=True)
-        log_share = similar - similar.masked_fill(~seen, -torch.inf).logsumexp(dim=1, keepdim=True)
-        summed = log_share.masked_fill(~partners, 0.0).sum(dim=1)
-        return -summed / partners.sum(dim=1).clamp_min(1)
+        rows, missing = len(labels), -len(labels) % size
+        z = F.pad(directions, (0, 0, 0, missing)).view(-1, size, features.shape[1])  # (G, size, F)
+        label = F.pad(labels, (0, missing), value=-1).view(-1, size)  # (G, size)
+        similar = z @ z.transpose(1, 2) / self.temperature  # (G, size, size)
+        itself = torch.eye(size, dtype=torch.bool, device=labels.device)
+        others = (label >= 0)[:, None] & ~itself  # rows that an anchor sees
+        partners = others & (label[:, :, None] == label[:, None])
+        # a row alone keeps itself, so that its logarithm is finite
+        seen = others | itself & ~others.any(dim=2, keepdim=True)
+        log_share = similar - similar.masked_fill(~seen, -torch.inf).logsumexp(dim=2, keepdim=True)
+        summed = log_share.masked_fill(~partners, 0.0).sum(dim=2)
+        return -(summed / partners.sum(dim=2).clamp_min(1)).flatten()[:rows]  # (R,)
 
     def weight(self, labels: Tensor) -> Tensor:
         return self.base.weight(labels)

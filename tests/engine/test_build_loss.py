@@ -61,7 +61,7 @@ def messages(start, **given) -> list[str]:
         ({"loss__name": "inverse_frequency", "loss__drw_epoch": 1, "train__epochs": 2},
          ["loss.name: inverse_frequency reads how"]),
         ({"loss__name": "r_drop", "loss__base": "class_balanced", "loss__base_options": "{drw_epoch: 9}",
-          "train__epochs": 2}, ["loss.name: r_drop reads how", "loss.drw_epoch has no effect: got 9"]),
+          "train__epochs": 2}, ["loss.name: r_drop reads how", "loss.base_options.drw_epoch has no effect: got 9"]),
         ({"loss__name": "focal", "loss__drw_epoch": 1}, ["loss.drw_epoch has no effect: loss.class_weights is none"]),
         ({"loss__name": "focal", "loss__beta": 0.9}, ["loss.beta has no effect"]),
     ],

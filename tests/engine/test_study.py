@@ -156,15 +156,16 @@ def test_paired_differences_by_hand():
     cls, other = paired({"cls": [70.0, 74.0, 78.0], "mean": [71.0, 76.0, 81.0]}, "cls")
     assert (cls["mean"], cls["sd"], cls["difference"], cls["difference_sd"]) == (74.0, 4.0, 0.0, 0.0)
     assert (other["mean"], other["sd"], other["difference"], other["difference_sd"]) == (76.0, 5.0, 2.0, 1.0)
+    assert other["difference_95"] == pytest.approx(4.302653 / 3**0.5, abs=1e-5)  # Student's t of 2 degrees of freedom
     table = lines([cls, other], "cls")
-    assert table[1].split() == ["cls", "74.00", "4.00", "-", "-"]
-    assert table[2].split() == ["mean", "76.00", "5.00", "+2.00", "1.00"]
+    assert table[1].split() == ["cls", "74.00", "4.00", "-", "-", "-"]
+    assert table[2].split() == ["mean", "76.00", "5.00", "+2.00", "1.00", "±", "2.48"]
 
 
 def test_one_seed_has_no_spread():
     [row] = paired({"cls": [70.0]}, "cls")
-    assert (row["sd"], row["difference_sd"]) == (None, None)
-    assert lines([row], "cls")[1].split() == ["cls", "70.00", "-", "-", "-"]
+    assert (row["sd"], row["difference_sd"], row["difference_95"]) == (None, None, None)
+    assert lines([row], "cls")[1].split() == ["cls", "70.00", "-", "-", "-", "-"]
 
 
 def test_a_command_line_without_some_keys():
