@@ -53,7 +53,9 @@ def entity_dict(text: str, column: str) -> Any:
         tree = ast.parse(text.lstrip(" \t"), mode="eval")
         value = ast.literal_eval(tree)
         keys = tree.body.keys if isinstance(tree.body, ast.Dict) else []
-        return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)]) if keys else value
+        if len(keys) == len(value if keys else ()):
+            return value
+        return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)])
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ValueError(
             f"{column} is {shown(text, 120)}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}"
