@@ -247,20 +247,29 @@ def test_a_process_that_is_gone_is_told_and_nothing_is_left(tmp_path, monkeypatc
 
 KILLED = """
 import sys, time
-sys.path[:0] = [{root!r}]
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 from data import packed, words, workers
-from tests.data import test_workers
+from data.encode import Encoder, EncodingOptions
+from data.source import Source
 
 words.TEXTS, packed.CHUNK = 2, 2
 mapped = workers.Workers.map
 def slow(self, parts):
     print(*(process.pid for process in self.processes.values()), flush=True)
-    for number, pair in enumerate(mapped(self, parts)):
+    for pair in mapped(self, parts):
         yield pair
         print("encoded", flush=True)
-        time.sleep(60 if number else 0)
+        time.sleep(60)
 workers.Workers.map = slow
-test_workers.make_store(test_workers.Path(sys.argv[1]), test_workers.many(bad=False), processes=2)
+tokenizer = PreTrainedTokenizerFast(
+    tokenizer_object=Tokenizer(models.WordLevel({{"?": 0, "!": 1}}, unk_token="?")), unk_token="?", pad_token="!"
+)
+source = Source("rows.json", Path(sys.argv[1]).read_bytes(), "klue")
+encoder = Encoder(tokenizer, EncodingOptions(marker="none"))
+packed.prepare(source, encoder, {labels!r}, Path(sys.argv[2]), processes=2)
 """
 
 
@@ -273,8 +282,10 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_whoever_is_killed_leaves_no_process_and_no_store(tmp_path):
-    script = KILLED.format(root=str(ROOT))
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    (tmp_path / "rows.json").write_bytes(source(many(bad=False)).raw)
+    cache = tmp_path / "cache"
+    script = KILLED.format(root=str(ROOT), labels=LABELS)
+    command = [sys.executable, "-c", script, str(tmp_path / "rows.json"), str(cache)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
         started = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(started) == 2
@@ -285,6 +296,5 @@ def test_whoever_is_killed_leaves_no_process_and_no_store(tmp_path):
     while any(map(runs, started)) and time.monotonic() < until:
         time.sleep(0.02)
     assert not any(map(runs, started))
-    (left,) = folders(tmp_path)
+    (left,) = folders(cache)
     assert left.startswith("."), "what is killed cannot clean up, but nobody takes it for a store"
-    assert len(make_store(tmp_path, many(bad=False))) == 23
