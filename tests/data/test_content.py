@@ -22,13 +22,13 @@ HEADERS = {
 
 def everything(source: Source) -> list[str]:
     """Rows, or the message that ends them; where the last row stands; what the file is known by."""
-    found, last = [], 0
+    found = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            for last, one in source.examples():
+            for _, one in source.examples():
                 found.append(repr(one))
-            found.append(source.place(last))
+            found.append(source.place(len(found)))
         except ValueError as error:
             found.append(str(error))
     return [*found, *sorted({str(one.message) for one in caught}), source.identity["sha256"]]
