@@ -4,10 +4,11 @@ Entities are Python dicts written as text.
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data import klue
+from data.content import FileBytes
 from data.delimited import check_header, named, place_of, records
 from data.objects import ABSENT, unrepeated
 from data.options import DEFAULT, ReaderOptions
@@ -23,15 +24,22 @@ LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[dict | ValueError]:
     """The rows of the file `name`; a ValueError stands for one of another width. Raises ValueError where the file is
     no CSV with Boostcamp's columns."""
+    return [*stream(raw, name, options)]
+
+
+def stream(
+    raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT
+) -> Iterator[dict[str, str] | ValueError]:
+    """`rows`, one at a time."""
     content = (fields for _, fields in records(raw, name))
     header = next(content, [])
     *needed, label = klue.names(options, COLUMNS)
     expected = f"expected {', '.join(needed)}, {label}, separated by commas; for other files see data.format"
     check_header(name, header, needed, [label], expected)
-    return named(content, header)
+    yield from named(content, header)
 
 
-def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
+def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
     """Where row `number` (from 1) stands, as messages say it; its sentence may run over several lines."""
     return f"row {number} {place_of(records(raw, name), number)}"  # the header is number 0
 
@@ -53,7 +61,9 @@ def entity_dict(text: str, column: str) -> Any:
         tree = ast.parse(text.lstrip(" \t"), mode="eval")
         value = ast.literal_eval(tree)
         keys = tree.body.keys if isinstance(tree.body, ast.Dict) else []
-        return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)]) if keys else value
+        if len(keys) == len(value if keys else ()):
+            return value
+        return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)])
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ValueError(
             f"{column} is {shown(text, 120)}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}"

@@ -1,24 +1,22 @@
 """CSV and TSV files: from bytes to rows of named columns."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from data.text import decode, listed
+from data.content import FileBytes
+from data.text import lines, listed
 
 OPEN_QUOTE = "is a quote open or not doubled?"
 
 
 def records(
-    raw: bytes, name: str, separator: str = ",", quoting: bool = True, advice: str = OPEN_QUOTE
+    raw: bytes | FileBytes, name: str, separator: str = ",", quoting: bool = True, advice: str = OPEN_QUOTE
 ) -> Iterator[tuple[int, list[str]]]:
     """(line where it starts, fields) of each row that is not empty. Raises ValueError, which ends with `advice`, where
     the file is no CSV."""
-    # newline="" keeps line ends inside quoted sentences, so that offsets stay right
-    text = io.StringIO(decode(raw, name), newline="")
     reader = csv.reader(
-        text, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE, strict=True
+        lines(raw, name), delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE, strict=True
     )
     number = 0
     while True:
@@ -44,14 +42,13 @@ def check_header(name: str, header: list[str], needed: Sequence[str], optional: 
         raise ValueError(f"{name}: column {', '.join(repeated)} stands twice; {found}")
 
 
-def named(content: Iterable[list[str]], header: list[str]) -> list[dict[str, str] | ValueError]:
+def named(content: Iterable[list[str]], header: list[str]) -> Iterator[dict[str, str] | ValueError]:
     """Rows by the names of `header`; a ValueError stands for one of another width."""
-    return [
-        dict(zip(header, fields, strict=True))
-        if len(fields) == len(header)
-        else ValueError(f"found {len(fields)} columns, expected {len(header)}")
-        for fields in content
-    ]
+    for fields in content:
+        if len(fields) == len(header):
+            yield dict(zip(header, fields, strict=True))
+        else:
+            yield ValueError(f"found {len(fields)} columns, expected {len(header)}")
 
 
 def place_of(content: Iterator[tuple[int, list[str]]], number: int) -> str:

@@ -14,13 +14,14 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from data.encode import Encoded, Encoder
-from data.schema import Example
+from data.chunk import Chunk, Task, different
+from data.columns import Columns
+from data.encode import Encoder
 from data.source import Source
-from data.text import shown
 from data.words import WordCount
+from data.workers import encode_in_processes, processes_for
 
-CHUNK = 1000  # rows that are Python objects at a time
+CHUNK = 1000  # rows that are Python objects at a time, in each process
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,12 @@ def prepare(
     need_labels: bool = True,
     quiet: bool = False,
     learned: bool = False,
+    processes: int | None = None,
 ) -> TokenStore:
     """The store of `source`, from the cache or made now. One process of a node makes it, the others wait for the file.
 
-    `learned` says that `labels` are those of the training rows, for messages.
+    `learned` says that `labels` are those of the training rows, for messages. `processes` encode (None = those of
+    `workers.processes_for`); their number changes no byte.
 
     Raises ValueError for a bad row (`on_bad_row` "error") with its number, or when "skip" left no row at all.
     """
@@ -90,7 +93,8 @@ def prepare(
             if not (folder / "store.json").is_file():
                 temporary = Path(tempfile.mkdtemp(dir=cache_dir, prefix=f".{key}-"))
                 try:
-                    write(temporary, source, encoder, labels, on_bad_row, need_labels, quiet, learned)
+                    encoding = processes or processes_for(source)
+                    write(temporary, source, encoder, labels, on_bad_row, need_labels, quiet, learned, encoding)
                     shutil.rmtree(folder, ignore_errors=True)
                     os.replace(temporary, folder)
                 finally:
@@ -120,100 +124,72 @@ def write(
     need_labels: bool,
     quiet: bool,
     learned: bool = False,
+    processes: int = 1,
 ) -> None:
-    """Encode all rows of `source` into `folder`."""
+    """Encode all rows of `source` into `folder`, some at a time; the memory that it takes does not grow with them."""
     number_of = {label: number for number, label in enumerate(labels)}
-    arrays: dict[str, list] = {"tokens": [], "second": [], "spans": [], "types": [], "labels": [], "ids": []}
-    extra: dict[str, list] = {}
+    task = Task(source, encoder, number_of, need_labels, learned, stop=on_bad_row == "error")
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
     words = WordCount()
-
-    rows = checked_rows(source, number_of, need_labels, learned)
+    first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
     bar = tqdm(desc=f"tokenising {source.name}", unit=" rows", disable=True if quiet else None, leave=False)
-    while chunk := list(islice(rows, CHUNK)):
-        good = [(number, example) for number, example in chunk if isinstance(example, Example)]
-        encoded = encoder.encode([example for _, example in good]) if good else iter(())
-        bar.update(len(chunk))
-        for number, example_or_error in chunk:
-            result = next(encoded) if isinstance(example_or_error, Example) else example_or_error
-            if isinstance(result, ValueError):
-                if on_bad_row == "error":
-                    raise ValueError(f"{source.name}, {source.place(number)}: {result}")
-                facts["skipped"].append([number, str(result)])
-                continue
-            append(result, example_or_error, number_of, arrays, extra, facts["rows"])
-            facts["rows"] += 1
-            facts["tokens"] += len(result.tokens)
-            facts["cut"] += result.cut
-            facts["wide"] += result.wide
-            words.add(example_or_error.text, result.pieces, result.unknown)
-    bar.close()
-    if not facts["rows"]:
-        raise ValueError(
-            f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
-        )
-
-    tokens = np.concatenate(arrays["tokens"])
-    facts["unknown"] = int((tokens == encoder.tokenizer.unk_token_id).sum())
+    with bar, Columns(folder) as columns:
+        for name in ("offsets", "id_offsets"):
+            columns.append(name, np.zeros(1, dtype=np.int64))
+        for chunk in encoded_chunks(task, processes, words):
+            bar.update(chunk.seen)
+            first = first or (chunk if chunk.rows else None)
+            check_order(source, task, first, chunk)
+            facts["skipped"] += chunk.bad
+            words.join(chunk.texts)
+            if chunk.rows:
+                append(columns, chunk, facts["tokens"])
+            facts["rows"] += chunk.rows
+            for name, count in chunk.counts.items():
+                facts[name] += count
+        if first is None:
+            raise ValueError(
+                f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
+            )
+        columns.close()
     facts["words"] = words.facts(encoder.tokenizer)
-    ids = [text.encode() for text in arrays["ids"]]
-    save = {
-        "tokens": tokens,
-        "offsets": starts([len(tokens) for tokens in arrays["tokens"]]),
-        "second": np.array(arrays["second"], dtype=np.int32),
-        "spans": np.stack(arrays["spans"]),
-        "types": np.stack(arrays["types"]),
-        "labels": np.array(arrays["labels"], dtype=np.int64),
-        "id_bytes": np.frombuffer(b"".join(ids), dtype=np.uint8),
-        "id_offsets": starts([len(text) for text in ids]),
-    }
-    for name, values in extra.items():
-        flat = np.concatenate(values) if isinstance(values[0], np.ndarray) else np.array(values, dtype=np.int32)
-        save[f"extra.{name}"] = flat
-    for name, array in save.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
-    meta = json.dumps({"facts": facts, "extra": sorted(extra)}, ensure_ascii=False)
+    meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")
 
 
-def checked_rows(source: Source, number_of: dict[str, int], need_labels: bool, learned: bool) -> Iterator:
-    """(row number, Example or ValueError), with labels checked against the list."""
-    for number, example in source.examples():
-        if isinstance(example, Example):
-            if example.label is None and need_labels:
-                reason = "the row has no label, which training and evaluation need"
-                yield number, ValueError(reason + source.label_hint)
-                continue
-            if example.label is not None and example.label not in number_of:
-                known, advice = ", ".join(number_of)[:1000], ""
-                if learned:
-                    known, advice = f"{known} (learned from the training rows)", "; give it a file with all labels"
-                problem = f"unknown label {shown(example.label)}; data.labels lists {known}{advice}"
-                yield number, ValueError(problem)
-                continue
-        yield number, example
+def encoded_chunks(task: Task, processes: int, words: WordCount) -> Iterator[Chunk]:
+    """The rows of the task's source, encoded, in the order of the file."""
+    if processes > 1:
+        yield from encode_in_processes(task, processes, CHUNK, words)
+        return
+    rows = task.source.examples()
+    while part := list(islice(rows, CHUNK)):
+        yield task.encode(part)
 
 
-def append(result: Encoded, example: Example, number_of: dict, arrays: dict, extra: dict, row: int) -> None:
-    """Add one encoded example to the columns."""
-    arrays["tokens"].append(result.tokens)
-    arrays["second"].append(result.second)
-    arrays["spans"].append(result.spans)
-    arrays["types"].append(result.types)
-    arrays["labels"].append(-1 if example.label is None else number_of[example.label])
-    arrays["ids"].append(example.id)
-    if row and set(result.extra) != set(extra):
-        raise ValueError(
-            f"row {example.id!r} has the extra inputs {sorted(result.extra)}, the rows before it {sorted(extra)}"
-        )
-    for name, value in result.extra.items():
-        extra.setdefault(name, []).append(value)
+def check_order(source: Source, task: Task, first: Chunk | None, chunk: Chunk) -> None:
+    """Raises ValueError for what is wrong first in `chunk`; `first` is the first one that has rows."""
+    if chunk.rows and (
+        problem := different(chunk.first, (chunk.extra, chunk.per_token), (first.extra, first.per_token))
+    ):
+        raise ValueError(problem)
+    if chunk.mismatch:
+        raise ValueError(chunk.mismatch)
+    if chunk.bad and task.stop:
+        number, reason = chunk.bad[0]
+        raise ValueError(f"{source.name}, {source.place(number)}: {reason}")
 
 
-def starts(lengths: Sequence[int]) -> np.ndarray:
-    """Lengths (N,) to offsets (N+1,)."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+def append(columns: Columns, chunk: Chunk, tokens: int) -> None:
+    """Add encoded rows to the store that has `tokens` already."""
+    for name, array in chunk.columns.items():
+        if name == "lengths":
+            columns.append("offsets", tokens + np.cumsum(array))
+        elif name == "id_lengths":
+            columns.append("id_offsets", columns.rows("id_bytes") - array.sum() + np.cumsum(array))
+        else:
+            columns.append(name, array)
 
 
 def load(folder: Path) -> TokenStore:

@@ -1,12 +1,15 @@
 """Where rows come from: a file, the bundled sample, a data set of the hub. All of them end as the bytes of a file."""
 
-import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from data import FORMATS, sample
+from data.content import LARGE, FileBytes, read, sha256
+from data.ids import FirstUse
 from data.options import DEFAULT, ReaderOptions
 from data.schema import Example
 from data.text import shown
@@ -17,7 +20,7 @@ class Source:
     """The raw bytes of one part of the data and the name that its messages carry."""
 
     name: str
-    raw: bytes
+    raw: bytes | FileBytes
     format: str
     options: ReaderOptions = DEFAULT
 
@@ -25,7 +28,7 @@ class Source:
     def identity(self) -> dict[str, str]:
         """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
         changed = {name: str(value) for name, value in self.options.changed().items()}
-        return {"sha256": hashlib.sha256(self.raw).hexdigest(), "format": self.format} | changed
+        return {"sha256": sha256(self.raw), "format": self.format} | changed
 
     @property
     def label_hint(self) -> str:
@@ -36,30 +39,41 @@ class Source:
         column = self.options.column("label", getattr(reader, "LABEL", "label"))
         return f"; looked for in {shown(column)}, data.columns.label names another"
 
-    def examples(self):
+    def examples(self) -> Iterator[tuple[int, Example | ValueError]]:
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
+        first_use = FirstUse()
+        for number, row in self.rows():
+            example = self.example(row)
+            repeated = first_use.problem(example.id, number) if isinstance(example, Example) else None
+            yield number, repeated or example
+
+    def rows(self) -> Iterator[tuple[int, Any]]:
+        """(number from 1, row as the reader cuts it or ValueError). Raises ValueError as `examples` does."""
         reader = FORMATS[self.format]
-        rows = reader.rows(self.raw, self.name, self.options)
-        if not rows:
-            raise ValueError(f"{self.name}: holds no rows")
-        first_use: dict[str, int] = {}
+        if hasattr(reader, "stream"):
+            rows = reader.stream(self.raw, self.name, self.options)
+        else:
+            rows = reader.rows(bytes(self.raw), self.name, self.options)
+        number = 0
         for number, row in enumerate(rows, start=1):
-            try:
-                if isinstance(row, ValueError):
-                    raise row
-                example: Example = reader.example(row, self.options)
-                if first_use.setdefault(example.id, number) != number:
-                    raise ValueError(f"id {shown(example.id)} was already used in row {first_use[example.id]}")
-                yield number, example
-            except ValueError as error:
-                yield number, error
+            yield number, row
+        if not number:
+            raise ValueError(f"{self.name}: holds no rows")
+
+    def example(self, row: Any) -> Example | ValueError:
+        """A row as an Example, or what is wrong with it."""
+        try:
+            return row if isinstance(row, ValueError) else FORMATS[self.format].example(row, self.options)
+        except ValueError as error:
+            return error
 
     def place(self, number: int) -> str:
         """Where row `number` stands, as messages say it; a format may know the line, too."""
         reader = FORMATS[self.format]
         if not hasattr(reader, "place"):
             return f"row {number}"
-        return reader.place(self.raw, self.name, number, self.options)
+        raw = self.raw if hasattr(reader, "stream") else bytes(self.raw)
+        return reader.place(raw, self.name, number, self.options)
 
 
 def open_source(location: str, format: str, part: str, key: str, options: ReaderOptions = DEFAULT) -> Source:
@@ -74,7 +88,7 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
         return Source(location, hub_bytes(location, part, key), format, options)
     path = Path(location)
     try:
-        raw = path.read_bytes()
+        raw = read(path)
     except FileNotFoundError:
         raise ValueError(f"{key}: no file {location}") from None
     except IsADirectoryError:
@@ -82,7 +96,7 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{key}: cannot read {location!r:.200} ({reason})") from None
-    return Source(location, raw, detect(raw) if format == "auto" else format, options)
+    return Source(location, raw, detect(raw[:LARGE]) if format == "auto" else format, options)
 
 
 def detect(raw: bytes) -> str:

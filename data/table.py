@@ -6,15 +6,16 @@ text, without blanks around them; an empty one is none.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
+from data.content import FileBytes
 from data.delimited import check_header, named, place_of, records
 from data.objects import ABSENT, line_of, objects, value_of, written
 from data.options import DEFAULT, ReaderOptions
 from data.schema import Example
-from data.text import decode, listed, shown
+from data.text import decode, head, listed, shown
 
 KEYS = ("id", "text", "text_pair", "label")
 READS = (*(f"columns.{key}" for key in KEYS), "header", "separator", "quoting")
@@ -32,9 +33,18 @@ class Row(NamedTuple):
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
     """The rows of the file `name`; a ValueError stands for one that cannot be cut. Raises ValueError where the file is
     neither a table with the columns of `options` nor JSON."""
-    text = decode(raw, name)
-    found = objects(text, name, "objects") if is_json(text, options) else table(raw, name, text, options)
-    return [one if isinstance(one, ValueError) else Row(number, one) for number, one in enumerate(found, start=1)]
+    return [*stream(raw, name, options)]
+
+
+def stream(raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT) -> Iterator[Row | ValueError]:
+    """`rows`, one at a time; JSON is in memory as a whole nevertheless."""
+    text = head(raw, name)
+    if is_json(text, options):
+        found = objects(decode(bytes(raw), name), name, "objects")
+    else:
+        found = table(raw, name, text, options)
+    for number, one in enumerate(found, start=1):
+        yield one if isinstance(one, ValueError) else Row(number, one)
 
 
 def is_json(text: str, options: ReaderOptions) -> bool:
@@ -47,7 +57,9 @@ def separator(text: str, options: ReaderOptions) -> str:
     return SEPARATORS.get(options.separator) or ("\t" if "\t" in first else ",")
 
 
-def table(raw: bytes, name: str, text: str, options: ReaderOptions) -> list[dict[str, str] | ValueError]:
+def table(
+    raw: bytes | FileBytes, name: str, text: str, options: ReaderOptions
+) -> Iterator[dict[str, str] | ValueError]:
     mark = separator(text, options)
     content = (fields for _, fields in records(raw, name, mark, options.quoting, QUOTES))
     needed = [column(options, key) for key in ("text", "text_pair", "id") if column(options, key)]
@@ -61,7 +73,7 @@ def table(raw: bytes, name: str, text: str, options: ReaderOptions) -> list[dict
         header = [str(number) for number in range(1, len(first) + 1)]
         check_numbers(name, len(first), options)
     found = named(content, header)
-    return list(map(unmerged, found)) if mark == "\t" else found
+    return map(unmerged, found) if mark == "\t" else found
 
 
 def check_numbers(name: str, width: int, options: ReaderOptions) -> None:
@@ -87,11 +99,11 @@ def column(options: ReaderOptions, key: str) -> str:
     return options.column(key, {"text": "text", "label": LABEL}.get(key, ""))
 
 
-def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
+def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
     """Where row `number` (from 1) stands, as messages say it."""
-    text = decode(raw, name)
+    text = head(raw, name)
     if is_json(text, options):
-        return line_of(text, number)
+        return line_of(decode(bytes(raw), name), number)
     content = records(raw, name, separator(text, options), options.quoting)
     return f"row {number} {place_of(content, number - 1 + options.header)}"
 

@@ -1,8 +1,14 @@
 """Bytes of a data file to text: UTF-8, with one clear message where they are something else."""
 
 import codecs
+import io
 import warnings
+from collections.abc import Iterator
 from typing import Any
+
+from data.content import FileBytes
+
+BLOCK = 1 << 20  # bytes of a large file that are text at a time
 
 # what is often given instead of a data file: its first bytes, ASCII letters in lower case
 SIGNATURES = {
@@ -48,6 +54,51 @@ def decode(raw: bytes, name: str) -> str:
     if "\0" in text:
         raise ValueError(f"{name}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a NUL character")
     return text
+
+
+def lines(raw: bytes | FileBytes, name: str) -> Iterator[str]:
+    """The lines of the file `name` with their ends as they are. The whole file is looked through before the first one;
+    raises ValueError as `decode` does. A large file is never in memory as a whole."""
+    if isinstance(raw, bytes):
+        decode(raw, name)
+    else:
+        head(raw, name)
+        for end, block in line_blocks(raw):
+            try:
+                bad = "\0" in block.decode("utf-8")
+            except UnicodeDecodeError:
+                bad = True
+            if bad:
+                decode(raw[:end], name)
+    return streamed(raw)
+
+
+def streamed(raw: bytes | FileBytes) -> Iterator[str]:
+    encoding = "utf-8-sig"
+    for _, block in line_blocks(raw):
+        yield from io.StringIO(block.decode(encoding), newline="")
+        encoding = "utf-8"
+
+
+def line_blocks(raw: bytes | FileBytes) -> Iterator[tuple[int, bytes]]:
+    """(where it ends, bytes) of pieces that end with a line; a line feed is never part of another character."""
+    end = 0
+    while end < len(raw):
+        block = raw[end : end + BLOCK]
+        while b"\n" not in block and end + len(block) < len(raw):
+            block += raw[end + len(block) : end + len(block) + BLOCK]
+        if end + len(block) < len(raw):
+            block = block[: block.rindex(b"\n") + 1]
+        end += len(block)
+        yield end, block
+
+
+def head(raw: bytes | FileBytes, name: str) -> str:
+    """The beginning of the file `name`, with the first line that is not empty; raises ValueError as `decode` does."""
+    if isinstance(raw, bytes):
+        return decode(raw, name)
+    filled = (end for end, block in line_blocks(raw) if block.strip())
+    return decode(raw[: next(filled, 0)], name)
 
 
 def shown(value: Any, most: int = 80) -> str:

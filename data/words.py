@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
 
@@ -10,6 +11,28 @@ UNKNOWN = 20_000  # different words with unknown tokens that are kept
 FREQUENT = 200  # words that are looked at
 SHOWN = 10
 LONGEST = 24  # characters of a word that are kept
+
+
+@dataclass
+class Texts:
+    """What is counted of some texts apart from the rest, in their order: WordCount takes the parts together."""
+
+    number: int = 0
+    words: int = 0
+    characters: int = 0
+    pieces: int = 0
+    texts: list[str] = field(default_factory=list)
+    unknown: list[Sequence[str]] = field(default_factory=list)
+
+    def add(self, text: str, pieces: int, unknown: Sequence[str]) -> None:
+        """A text, how many tokens it became, and its words that became the unknown token."""
+        self.number += 1
+        self.words += len(text.split())
+        self.characters += len(text) - text.count(" ")
+        self.pieces += pieces
+        self.texts.append(text)
+        if unknown:
+            self.unknown.append(unknown)
 
 
 class WordCount:
@@ -21,18 +44,28 @@ class WordCount:
         self.unknown: Counter[str] = Counter()
 
     def add(self, text: str, pieces: int, unknown: Sequence[str]) -> None:
-        """A text, how many tokens it became, and its words that became the unknown token."""
-        words = text.split()
-        self.texts += 1
-        self.words += len(words)
-        self.characters += len(text) - text.count(" ")
-        self.pieces += pieces
-        if self.texts <= TEXTS:
-            self.seen.update(words)
-        if unknown:
+        """See `Texts.add`."""
+        one = Texts()
+        one.add(text, pieces, unknown)
+        self.join(one)
+
+    @property
+    def full(self) -> bool:
+        """Whether the texts of later parts are not looked at any more, only their counts."""
+        return self.texts >= TEXTS
+
+    def join(self, part: Texts) -> None:
+        """Add the next texts, in order."""
+        for text in part.texts[: max(0, TEXTS - self.texts)]:
+            self.seen.update(text.split())
+        for unknown in part.unknown:
             self.unknown_pieces += len(unknown)
             if len(self.unknown) < UNKNOWN:
                 self.unknown.update(unknown)
+        self.texts += part.number
+        self.words += part.words
+        self.characters += part.characters
+        self.pieces += part.pieces
 
     def facts(self, tokenizer: PreTrainedTokenizerBase) -> dict:
         """Counts; `unknown_words` [[word, times], ...] and `split_words` [[word, times, tokens], ...], worst first.

@@ -129,7 +129,7 @@ def test_a_signal_while_tokenising_leaves_nothing_half_done(options, tmp_path, m
     cache = tmp_path / "cache"
     command = options(data__cache_dir=cache, train__max_updates=1, run__name="early")
     with monkeypatch.context() as patch:
-        SignalIn(patch, "data.packed:append", number, call=20)
+        SignalIn(patch, "data.chunk:append", number, call=20)
         assert program.main(command) == 128 + number
     assert "stopped before the first update of this start; the same command starts again" in capsys.readouterr().out
     assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
