@@ -229,7 +229,16 @@ def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerat
         processes=accelerator.num_processes,
         group=loss_fn.group,
         views=loss_fn.views,
+        micro_tokens=config.train.micro_tokens,
     )
+    if above := plan.above_micro_tokens():
+        together = f" as {plan.atom_rows} rows that nothing separates (loss.group, views)" * (plan.atom_rows > 1)
+        warnings.warn(
+            f"train.micro_tokens: got {plan.micro_tokens}, but the longest example takes "
+            f"{plan.atom_rows * int(store.lengths.max()):,}{together}; {above:,} of {len(store):,} examples take more "
+            "than the limit, and get forward passes of their own",
+            stacklevel=2,
+        )
     return Loader(store, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
 
 

@@ -47,7 +47,8 @@ def check(config: Config) -> None:
         section, name = key.split(".")
         require(getattr(getattr(config, section), name) >= 1, key, "1 or more")
     for key in (
-        "run.threads", "train.max_updates", "train.micro_batch_size", "train.save_every", "eval.every", "eval.patience",
+        "run.threads", "train.max_updates", "train.micro_batch_size", "train.micro_tokens", "train.save_every",
+        "eval.every", "eval.patience",
     ):  # fmt: skip
         section, name = key.split(".")
         value = getattr(getattr(config, section), name)

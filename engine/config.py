@@ -148,6 +148,8 @@ class TrainConfig:
     """Examples of an update, over all processes."""
     micro_batch_size: int | None = None
     """Most examples of a forward pass of one process; smaller ones are accumulated. null = no cutting."""
+    micro_tokens: int | None = None
+    """Most tokens of a forward pass of one process, padding counted (examples x longest). null = no limit."""
     precision: Literal["fp32", "bf16", "fp16"] | None = None
     """Mixed precision. null = what the launcher says."""
     max_grad_norm: float | None = 1.0

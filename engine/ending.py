@@ -126,8 +126,11 @@ def memory_advice(error: Exception, run: Run) -> str:
     largest = max(batches, key=lambda batch: len(batch) * batch.longest)
     plan = parts.loader.plan
     smaller = len(largest) // plan.views // 2 // plan.group * plan.group
+    option = (
+        f"micro_tokens {len(largest) * largest.longest // 2}" if plan.micro_tokens else f"micro_batch_size {smaller}"
+    )
     advice = (
-        f"--train.micro_batch_size {smaller}, which gives the same gradient"
+        f"--train.{option}, which gives the same gradient"
         if smaller
         else "--model.gradient_checkpointing true, a lower data.max_length or a smaller model"
     )

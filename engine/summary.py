@@ -44,7 +44,7 @@ def describe(
     sharded = ", sharded (FSDP2)" if accelerator.is_fsdp2 else ""
     lines += [
         f"{'updates':<12} {total:,} ({per_epoch:,} an epoch) of {config.train.batch_size} examples",
-        f"{'padding':<12} {100 * loader.padding_share:.1f} % of positions",
+        f"{'padding':<12} {'about ' * loader.plan.estimated}{100 * loader.padding_share:.1f} % of positions",
         *notes,
         f"{'parameters':<12} {parameters:,}",
         f"{'processes':<12} {accelerator.num_processes} on {accelerator.device.type}{sharded}, {threads} threads each",

@@ -181,6 +181,8 @@ def test_the_saved_configuration_gives_the_same_one(file, tmp_path, losses):
         (["--optim.lr", "0"], "optim.lr: got 0.0, expected a number above 0, or null"),
         (["--train.batch_size", "0"], "train.batch_size: got 0, expected 1 or more"),
         (["--train.micro_batch_size", "0"], "train.micro_batch_size: got 0, expected 1 or more, or null"),
+        (["--train.micro_tokens", "0"], "train.micro_tokens: got 0, expected 1 or more, or null"),
+        (["--train.micro_tokens", "-5"], "train.micro_tokens: got -5, expected 1 or more, or null"),
         (["--optim.warmup", "1.5"], "optim.warmup: got 1.5, expected a share of the updates, 0 to 1"),
         (["--model.dropout", "1"], "model.dropout: got 1.0, expected 0 up to below 1, or null"),
         (["--run.name", "../x"], "run.name: got '../x', expected a folder name without slashes"),

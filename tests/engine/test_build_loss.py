@@ -45,7 +45,7 @@ def messages(start, **given) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         start(**given)
-    return [str(one.message) for one in caught if str(one.message).startswith("loss.")]
+    return [str(one.message) for one in caught if str(one.message).startswith(("loss.", "train."))]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,12 @@ def messages(start, **given) -> list[str]:
           "train__epochs": 2}, ["loss.name: r_drop reads how", "loss.base_options.drw_epoch has no effect: got 9"]),
         ({"loss__name": "focal", "loss__drw_epoch": 1}, ["loss.drw_epoch has no effect: loss.class_weights is none"]),
         ({"loss__name": "focal", "loss__beta": 0.9}, ["loss.beta has no effect"]),
+        ({"train__micro_tokens": 1000}, []),
+        ({"train__micro_tokens": 54},
+         ["train.micro_tokens: got 54, but the longest example takes 55; 1 of 70 examples take more than the limit"]),
+        ({"loss__name": "r_drop", "model__dropout": 0.3, "train__micro_tokens": 109},
+         ["train.micro_tokens: got 109, but the longest example takes 110 as 2 rows that nothing separates (loss.group,"
+          " views); 1 of 70 examples take more"]),
     ],
 )  # fmt: skip
 def test_warnings(start, given, told):

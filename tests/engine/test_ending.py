@@ -11,7 +11,7 @@ import torch
 import train as program
 from engine import tracking
 from engine.agreement import FailedElsewhereError, exit_code, on_main
-from engine.ending import Ending
+from engine.ending import Ending, memory_advice
 from engine.folder import FolderBusyError
 from engine.guard import NonFiniteError
 from engine.manifest import CheckpointError, verify
@@ -84,6 +84,20 @@ def test_out_of_memory_says_shapes_and_a_size_that_fits_with_the_same_result(
     for name, weights in mine.items():
         if not name.endswith("key.bias"):
             torch.testing.assert_close(weights, theirs[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("limit, advice", [(400, r"--train.micro_tokens {} "), (60, "--model.gradient_checkpointing")])
+def test_out_of_memory_under_micro_tokens_lowers_them(start, limit, advice):
+    """To half of the largest pass, which no later cut can keep; a pass of one row has no half."""
+    run = start(train__micro_tokens=limit)
+    loader = run.parts.loader
+    for _ in loader.updates(0, 0, run.parts.loss_fn.weight):
+        break
+    run.parts.model.train()
+    largest = max(len(micro.batch) * micro.batch.longest for micro in loader.current.micro_batches)
+    assert largest <= limit
+    said = memory_advice(torch.OutOfMemoryError("CUDA out of memory"), run)
+    assert f"try {advice.format(largest // 2)}" in said.replace(",", " ")
 
 
 @pytest.mark.drill("R18")

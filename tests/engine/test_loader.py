@@ -44,6 +44,7 @@ def plans(draw) -> Plan:
         processes=draw(st.integers(1, 9)),
         group=group,
         views=draw(st.integers(1, 2)),
+        micro_tokens=draw(st.none() | st.integers(1, 60)),
     )
 
 

@@ -75,9 +75,16 @@ def lines(run, split: str) -> list[dict]:
 # one gradient -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("micro", [1, 3, 5, 8, 32, "null"])
-def test_the_gradient_is_that_of_the_mean_loss_of_the_whole_update(start, micro):
-    run = start(train__micro_batch_size=micro, train__max_grad_norm="null", train__epochs=1, optim__lr=0.01)
+@pytest.mark.filterwarnings("ignore:train.micro_tokens")
+@pytest.mark.parametrize(
+    "micro, tokens", [(1, "null"), (3, "null"), (5, "null"), (8, "null"), (32, "null"), ("null", "null"), ("null", 300),
+                      (5, 200), ("null", 40)]
+)  # fmt: skip
+def test_the_gradient_is_that_of_the_mean_loss_of_the_whole_update(start, micro, tokens):
+    run = start(
+        train__micro_batch_size=micro, train__micro_tokens=tokens, train__max_grad_norm="null", train__epochs=1,
+        optim__lr=0.01,
+    )  # fmt: skip
     diary, reference = Diary(run), copy.deepcopy(run.parts.model)
     assert run.parts.loader.plan.micro_batch_size == (None if micro == "null" else micro)
     train(run.parts, run.config, run.state)

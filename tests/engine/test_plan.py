@@ -1,16 +1,19 @@
 """The plan: every example once, the same updates however they are cut, fair shares, little padding."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import plan as planning
 from engine.plan import Plan, due, evaluation_batches, total_updates
 from engine.randomness import seed_of
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=150).map(np.array)
+LONG = st.lists(st.integers(65_500, 65_600), min_size=1, max_size=150).map(np.array)  # on both sides of 16 bits
 
 
 @st.composite
@@ -25,11 +28,26 @@ def plans(draw, most_processes: int = 9) -> Plan:
         processes=draw(st.integers(1, most_processes)),
         group=group,
         views=draw(st.integers(1, 3)),
+        micro_tokens=draw(st.none() | st.integers(1, 3000)),
     )
 
 
 def atoms_of(update: np.ndarray, group: int) -> list[tuple[int, ...]]:
     return [tuple(update[start : start + group].tolist()) for start in range(0, len(update), group)]
+
+
+def positions(share, lengths: np.ndarray) -> int:
+    return len(share.index) * int(lengths[share.index].max())
+
+
+def as_first_written(plan: Plan, epoch: int) -> list[list[int]]:
+    """The updates of an epoch without regard to memory, in a few plain lines."""
+    random = np.random.default_rng([plan.seed, epoch])
+    order = random.permutation(len(plan.lengths))
+    window = np.arange(len(order)) // (plan.batch_size * 64)
+    order = order[np.lexsort((plan.lengths[order], window))]
+    updates = np.split(order, np.arange(plan.batch_size, len(order), plan.batch_size))
+    return [updates[number].tolist() for number in random.permutation(len(updates))]
 
 
 def examples_of(share, views: int) -> list[int]:
@@ -68,9 +86,11 @@ def test_all_updates_are_full_but_one_that_keeps_the_rest(plan, epoch):
     assert plan.updates_per_epoch == len(sizes)
 
 
-@given(plans(), st.integers(0, 5), st.integers(1, 9), st.integers(1, 3), st.none() | st.integers(4, 9))
-def test_updates_do_not_depend_on_how_they_are_cut(plan, epoch, processes, views, micro):
-    other = Plan(plan.lengths, plan.seed, plan.batch_size, micro, processes, plan.group, views)
+@given(
+    plans(), st.integers(0, 5), st.integers(1, 9), st.integers(1, 3), st.none() | st.integers(4, 9), st.integers(1, 999)
+)
+def test_updates_do_not_depend_on_how_they_are_cut(plan, epoch, processes, views, micro, micro_tokens):
+    other = Plan(plan.lengths, plan.seed, plan.batch_size, micro, processes, plan.group, views, micro_tokens)
     for mine, theirs in zip(plan.updates(epoch), other.updates(epoch), strict=True):
         assert np.array_equal(mine, theirs)
 
@@ -100,6 +120,52 @@ def test_updates_are_not_sorted_by_length():
     assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.3
 
 
+@given(LENGTHS | LONG, st.integers(0, 9), st.integers(1, 3), st.integers(0, 2))
+def test_only_the_largest_updates_leave_the_order_of_chance_and_only_in_the_first_epoch(lengths, seed, size, epoch):
+    plan = Plan(lengths, seed, batch_size=size)
+    found, by_chance = [update.tolist() for update in plan.updates(epoch)], as_first_written(plan, epoch)
+    if epoch:
+        assert found == by_chance
+        return
+    padded, tokens, longest = (
+        lambda update: len(update) * lengths[update].max(),
+        lambda update: lengths[update].sum(),
+        lambda update: lengths[update].max(),
+    )
+    assert padded(found[0]) == max(map(padded, by_chance))
+    reached = [
+        next(n for n, update in enumerate(found, 1) if demand(update) == max(map(demand, by_chance)))
+        for demand in (padded, tokens, longest)
+    ]
+    assert max(reached) <= 3
+    assert found[max(reached) :] == [update for update in by_chance if update not in found[: max(reached)]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("options", [{}, {"micro_batch_size": 8}, {"micro_batch_size": 8, "processes": 2}])
+def test_no_forward_pass_of_the_first_epoch_is_larger_than_those_of_its_first_three_updates(seed, options):
+    """Memory runs out at once or never, on the padded path and on the packed one, also for a long row in the rest."""
+    lengths = np.random.default_rng(seed).integers(5, 300, size=32 * 70 + 9)
+    plan = Plan(lengths, seed=seed, batch_size=32, **options)
+    # the short update keeps the longest of the last window: make one of it the longest of all
+    [short] = [update for update in plan.updates(0) if len(update) < 32]
+    lengths[short[-1]] = 512
+    passes = [[s for shares in plan.cut(update) for s in shares] for update in plan.updates(0)]
+    for demand in (lambda s: positions(s, lengths), lambda s: int(lengths[s.index].sum())):
+        largest = [max(map(demand, shares)) for shares in passes]
+        assert max(largest[3:]) <= max(largest[:3])
+
+
+def test_updates_are_slices_of_one_order():
+    """What keeps an epoch of ten million rows small."""
+    updates = Plan(realistic_lengths(500), seed=3, batch_size=32).updates(0)
+    assert all(np.shares_memory(update, updates.order) for update in updates)
+    assert len(updates[3:]) == len(updates) - 3
+    assert all(np.array_equal(a, updates[3 + k]) for k, a in enumerate(updates[3:]))
+    with pytest.raises(IndexError):
+        updates[len(updates)]
+
+
 # a cut ------------------------------------------------------------------------------------------------------------
 
 
@@ -123,6 +189,51 @@ def test_every_process_has_equally_many_passes_of_at_most_micro_batch_size_examp
 
 
 @given(plans(), st.integers(0, 3))
+def test_only_an_atom_alone_is_above_micro_tokens(plan, epoch):
+    limit = plan.micro_tokens or math.inf
+    for update in plan.updates(epoch):
+        for share in (share for shares in plan.cut(update) for share in shares):
+            assert positions(share, plan.lengths) <= limit or len(share.index) <= plan.group * plan.views
+
+
+@given(LENGTHS, st.integers(1, 3000), st.none() | st.integers(1, 20), st.integers(1, 4))
+def test_under_micro_tokens_there_are_no_more_passes_than_the_fullest_process_needs(lengths, limit, most, processes):
+    plan = Plan(lengths, seed=0, batch_size=24, micro_batch_size=most, processes=processes, micro_tokens=limit)
+    for update in plan.updates(0):
+        passes = []
+        for shares in plan.cut(update):
+            needed, rows, first = 0, 0, 0
+            falling = sorted((int(lengths[row]) for s in shares if s.real for row in s.index), reverse=True)
+            for length in falling:  # row by row: a pass takes the next one while it fits
+                if rows and (rows + 1) * first <= limit and rows < (most or 24):
+                    rows += 1
+                else:
+                    needed, rows, first = needed + 1, 1, length
+            passes.append(needed)
+        assert {len(shares) for shares in plan.cut(update)} == {max(passes)}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_under_micro_tokens_the_first_update_fills_a_pass_but_for_one_row(processes):
+    """So memory that holds it holds every later pass, or lacks a row."""
+    lengths = realistic_lengths()
+    plan = Plan(lengths, seed=0, batch_size=32, processes=processes, micro_tokens=2000)
+    largest = [max(positions(s, lengths) for shares in plan.cut(u) for s in shares) for u in plan.updates(0)]
+    assert 2000 - lengths.max() < largest[0] <= max(largest) <= 2000
+
+
+def test_micro_tokens_cut_long_rows_into_more_passes_than_short_ones():
+    plan = Plan(np.array([10] * 8 + [200] * 8), seed=0, batch_size=8, micro_tokens=400)
+    long, short = plan.updates(0)
+    assert [len(share.index) for share in plan.cut(long)[0]] == [2, 2, 2, 2]
+    assert [len(share.index) for share in plan.cut(short)[0]] == [8]
+    # a row above the limit is alone; a process that needs fewer passes than another splits its own
+    plan = Plan(np.array([10] * 13 + [200]), seed=0, batch_size=14, micro_tokens=100, processes=2)
+    assert [[len(share.index) for share in shares] for shares in plan.cut(np.arange(14))] == [[1, 6], [3, 4]]
+    assert plan.above_micro_tokens() == 1
+
+
+@given(plans().map(lambda plan: replace(plan, micro_tokens=None)), st.integers(0, 3))
 def test_there_are_no_more_passes_than_the_fullest_process_needs(plan, epoch):
     for update in plan.updates(epoch):
         atoms_on_one = math.ceil(math.ceil(len(update) / plan.group) / plan.processes)
@@ -182,6 +293,13 @@ def test_tokens_are_balanced_over_processes(plan, epoch):
         assert max(tokens) - min(tokens) <= longest
 
 
+def test_tokens_are_balanced_where_the_last_group_is_short_and_long():
+    """Dealt last, out of its turn, the row of 100 would go to the process that has the group with the row of 99."""
+    lengths = np.array([1, 1, 1, 1, 1, 99, 100])
+    shares = Plan(lengths, seed=0, batch_size=8, processes=2, group=2).cut(np.arange(7))
+    assert [int(lengths[share.index].sum()) for [share] in shares] == [102, 102]
+
+
 def test_a_full_update_of_similar_lengths_is_balanced_within_their_spread():
     lengths = np.arange(100, 132)
     tokens = [
@@ -219,12 +337,13 @@ def test_a_group_that_does_not_fit_is_told(options, message):
 # padding ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("processes, micro", [(1, None), (1, 8), (4, None)])
+@pytest.mark.parametrize("processes, micro", [(1, None), (1, 8), (2, None), (2, 8), (4, None)])
 def test_grouping_by_length_leaves_little_padding(processes, micro):
     lengths = realistic_lengths()
     assert 58 < lengths.mean() < 62
     plan = Plan(lengths, seed=0, batch_size=32, processes=processes, micro_batch_size=micro)
-    assert plan.account()[1] < 0.10
+    assert plan.account()[1] < 0.05
+    assert replace(plan, micro_tokens=2048).account()[1] < 0.05
 
 
 def test_random_order_would_pad_by_more_than_80_percent_of_the_tokens():
@@ -243,6 +362,20 @@ def test_the_account_of_padding_is_that_of_the_first_epochs_passes(plan):
     slots = sum(len(share.index) * int(plan.lengths[share.index].max()) for share in shares)
     tokens = sum(int(plan.lengths[share.index].sum()) for share in shares)
     assert plan.account()[1] == pytest.approx(1 - tokens / slots, abs=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"processes": 2}, {"group": 4, "views": 2, "micro_batch_size": 8}])
+def test_under_micro_tokens_the_padding_of_many_updates_is_estimated(monkeypatch, options):
+    plan = Plan(realistic_lengths(32 * 200 + 7), seed=0, batch_size=32, micro_tokens=900, **options)
+    exact = plan.account()
+    assert not plan.estimated
+    monkeypatch.setattr(planning, "SAMPLE", 60)
+    assert plan.estimated
+    about = plan.account()
+    assert about[0] == exact[0]
+    assert about[1] != exact[1]
+    assert about[1] == pytest.approx(exact[1], abs=0.002)
+    assert not replace(plan, micro_tokens=None).estimated
 
 
 # evaluation -------------------------------------------------------------------------------------------------------
@@ -272,6 +405,13 @@ def test_evaluation_starts_with_the_longest_batch():
     """So that too little memory shows at once."""
     [shares] = evaluation_batches(np.array([3, 9, 5, 7]), 2, 1)
     assert [share.index.tolist() for share in shares] == [[1, 3], [2, 0]]
+
+
+@given(LENGTHS | LONG)
+def test_evaluation_takes_rows_by_falling_length_and_equal_ones_in_their_order(lengths):
+    [shares] = evaluation_batches(lengths, 7, 1)
+    rows = np.concatenate([share.index for share in shares]).tolist()
+    assert rows == sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
 
 
 # small things -----------------------------------------------------------------------------------------------------

@@ -101,10 +101,11 @@ def cut_gradients(loss: nn.Module, plan: Plan) -> list[tuple[float, list[Tensor]
     return found
 
 
-def cuts(group: int) -> list[tuple[int, int | None]]:
-    """(processes, micro-batch size): one example or one group at a time, sizes that divide nothing, all at once."""
-    alone = [(1, micro) for micro in (1, 3, group, 5, 15, None) if micro is None or micro >= group]
-    return sorted({*alone, (2, group), (2, 5), (2, None), (3, 8)}, key=str)
+def cuts(group: int) -> list[tuple[int, int | None, int | None]]:
+    """(processes, micro-batch size, tokens): one example or one group at a time, sizes that divide nothing, all at
+    once, few tokens and few examples."""
+    alone = [(1, micro, None) for micro in (1, 3, group, 5, 15, None) if micro is None or micro >= group]
+    return sorted({*alone, (2, group, None), (2, 5, None), (2, None, None), (3, 8, 90), (2, None, 30)}, key=str)
 
 
 def do_not_matter(make: Make, name: str, options: dict) -> None:
@@ -112,8 +113,8 @@ def do_not_matter(make: Make, name: str, options: dict) -> None:
     loss = make(class_counts=COUNTS, **options)
     plan = Plan(STORE.lengths, seed=3, batch_size=UPDATE, group=loss.group, views=loss.views)
     expected = expected_gradients(name, options, plan)
-    for processes, micro in cuts(loss.group):
-        found = cut_gradients(loss, replace(plan, micro_batch_size=micro, processes=processes))
+    for processes, micro, tokens in cuts(loss.group):
+        found = cut_gradients(loss, replace(plan, micro_batch_size=micro, processes=processes, micro_tokens=tokens))
         for (value, gradients), (wanted, others) in zip(found, expected, strict=True):
             assert abs(value - wanted) <= 1e-12 * abs(wanted), (processes, micro, value, wanted)
             apart = sum((a - b).square().sum() for a, b in zip(gradients, others, strict=True)).sqrt()

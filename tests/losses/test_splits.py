@@ -18,8 +18,8 @@ def test_split_exact(case):
 def test_updates_and_cuts_are_what_they_are_meant_to_be():
     plan = Plan(splits.STORE.lengths, seed=3, batch_size=splits.UPDATE)
     assert sorted(map(len, plan.updates(0))) == [11, 16]
-    assert {(1, 1), (1, None), (2, 1), (2, 5), (3, 8)} < set(splits.cuts(1))
-    assert {(1, 4), (1, 15), (1, None), (2, 4), (2, None)} < set(splits.cuts(4))
+    assert {(1, 1, None), (1, None, None), (2, 1, None), (2, 5, None), (3, 8, 90)} < set(splits.cuts(1))
+    assert {(1, 4, None), (1, 15, None), (1, None, None), (2, 4, None), (2, None, 30)} < set(splits.cuts(4))
 
 
 def test_the_last_group_of_a_short_update_is_short_and_last():
