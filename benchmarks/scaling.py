@@ -234,9 +234,8 @@ def updates_a_second(updates: int, turns: int, folder: Path) -> dict:
 
 
 def show(result: dict) -> None:
-    print(
-        f"\n{'rows':>12} {'build':>14} {'processes':>9} {'s':>8} {'rows/s':>8} {'CPU s':>8} {'disk MB':>8} {'memory MB':>9}"
-    )
+    heads = ["s", "rows/s", "CPU s", "disk MB"]
+    print(f"\n{'rows':>12} {'build':>14} processes " + " ".join(f"{one:>8}" for one in heads) + " memory MB")
     for rows, found in result["rows"].items():
         for name, made in found.items():
             if name.startswith("build"):
