@@ -50,8 +50,9 @@ class SupervisedContrastive(OverBase):
         size = self.group * self.views  # rows of a group; the last one may be short
         directions = F.normalize(features, dim=1)
         rows, missing = len(labels), -len(labels) % size
-        z = F.pad(directions, (0, 0, 0, missing)).view(-1, size, features.shape[1])  # (G, size, F)
-        label = F.pad(labels, (0, missing), value=-1).view(-1, size)  # (G, size)
+        z = torch.cat([directions, directions.new_zeros(missing, features.shape[1])])
+        z = z.view(-1, size, features.shape[1])  # (G, size, F)
+        label = torch.cat([labels, labels.new_full((missing,), -1)]).view(-1, size)  # (G, size)
         similar = z @ z.transpose(1, 2) / self.temperature  # (G, size, size)
         itself = torch.eye(size, dtype=torch.bool, device=labels.device)
         others = (label >= 0)[:, None] & ~itself  # rows that an anchor sees
