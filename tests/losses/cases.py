@@ -13,7 +13,7 @@ from losses import LOSSES
 COUNTS = torch.tensor([40, 1, 7, 0, 19, 3])  # the fourth class has no training example
 C, F = len(COUNTS), 5
 
-# name of a case: loss and options; every loss has one that starts with its own name
+# name of a case: loss and options; every loss has one that is called as it is
 CASES: dict[str, tuple[str, dict]] = {
     "cross_entropy": ("cross_entropy", {}),
     "cross_entropy-inverse_frequency": ("cross_entropy", {"class_weights": "inverse_frequency"}),
