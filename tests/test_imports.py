@@ -61,7 +61,14 @@ COMMANDS = {
     "engine/probe.py",
     "engine/predict.py",
 }  # further commands compose, too
-COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
+COMPOSE = {
+    "engine/build.py",
+    "engine/build_loss.py",
+    "engine/build_model.py",
+    "engine/constructors.py",
+    "engine/arguments.py",
+    "train.py",
+}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = ("data.batch", "data.packed", "data.markers", "data.options")
 
