@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run; build_*.py, constructors.py and train.py name concrete parts, too."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
