@@ -61,6 +61,8 @@ COMMANDS = {
     "engine/probe.py",
     "engine/predict.py",
     "engine/predictor.py",
+    "engine/compare.py",
+    "engine/repeat.py",
     "engine/writers.py",
 }  # further commands compose, too
 COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
