@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+import shlex
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import blank_figure
+from conftest import ROOT, blank_figure, run_command
 from data import sample
 from data.labels import KLUE
 from engine import predict as command
+from engine import repeat
+from engine.arguments import parse
 from engine.predict import Predictor
 from engine.predict import main as predict
 from engine.vote import check_probabilities, check_weights, hard, soft
@@ -387,3 +392,34 @@ def test_texts_from_python(runs):
         found = predictor(rows)
         assert found.labels == [row["predicted"] for row in wanted]
         np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-6)
+
+
+# the README ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_readme_s_python(runs):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = [part for part in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "Predictor(" in part]
+    assert block.count('"runs/first/best"') == 1
+    script = block.replace('"runs/first/best"', f"{str(runs.a / 'best')!r}")
+    script += "assert probabilities.shape == (1, 30) and labels == [predictor.labels[probabilities[0].argmax()]]\n"
+    done = run_command([sys.executable, "-c", script])
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_s_commands():
+    """Every option of theirs is known, and what repeat hands to train.py is, too."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line) for line in re.findall(r"^python -m engine\.(?:predict|repeat) .*", text, re.MULTILINE)]
+    assert len(lines) == 4
+    for words in lines:
+        if words[2] == "engine.predict":
+            own, readers = command.divided(words[3:])
+            assert command.arguments().parse_args(own).input
+            assert not readers
+        else:
+            cut = words.index("--")
+            own = repeat.arguments().parse_args(words[3:cut])
+            rest = [str(ROOT / word) if word.startswith("configs/") else word for word in words[cut + 1 :]]
+            assert len(repeat.variants_of(own, rest)) * len(own.seeds) == 15
+            parse(rest)
