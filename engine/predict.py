@@ -36,7 +36,7 @@ from engine.ending import first_line, is_out_of_memory, is_told
 from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.notify import SCORES
-from engine.predictor import Prediction, Predictor, Settings, best_folder, options_of, settings_of
+from engine.predictor import Prediction, Predictor, Settings, best_folder, options_of, read, settings_of
 from engine.vote import VOTES, check_probabilities, check_weights, columns
 from engine.writers import WRITERS, Output, Row
 
@@ -124,28 +124,30 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     folders = [best_folder(Path(name)) for name in own.runs]
     if twice := sorted({str(folder) for folder in folders if folders.count(folder) > 1}):
         raise ValueError(f"{', '.join(twice)}: given twice; --weights gives one run more weight")
-    settings = reading([settings_of(folder) for folder in folders], own.runs, rest)
+    names, lists = own.runs, [read(folder / "labels.json") for folder in folders]
+    labels = lists[0]
+    orders = [columns(labels, each, name, names[0]) for each, name in zip(lists, names, strict=True)]
+    head, line = WRITERS[own.format](labels)
+    settings = reading([settings_of(folder) for folder in folders], names, rest)
     if Path(own.input).exists() and output.path.exists() and os.path.samefile(own.input, output.path):
         raise ValueError(f"--output: {own.output} is the input")
     source = open_source(own.input, settings.format, "dev", "--input", settings.options)
     set_threads(own.threads)
     predictors = [Predictor(folder, own.device, own.precision, own.batch_size) for folder in folders]
-    for name, predictor in zip(own.runs, predictors, strict=True):
+    for name, predictor in zip(names, predictors, strict=True):
         print(f"{name}: {predictor.precision} on {predictor.device}, data.marker {predictor.encoder.options.marker}")
-    labels = predictors[0].labels
-    orders = [columns(labels, p.labels, n, own.runs[0]) for n, p in zip(own.runs, predictors, strict=True)]
-    head, line = WRITERS[own.format](labels)
     total = check_rows(source, predictors, own.unlabelled)
 
     output.open(head)
     started, gold, scored = time.monotonic(), [], []
     rows = examples(source, own.unlabelled)
-    with tqdm(total=total, desc="predicting", unit=" rows", disable=None, leave=False) as bar:
+    title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"
+    with tqdm(total=total * len(names), desc=title, unit=" rows", disable=None, leave=False) as bar:
         while part := list(islice(rows, CHUNK)):
-            found = []
-            for predictor, order in zip(predictors, orders, strict=True):
-                found.append(predictor.predict(part, source)[1][:, order])
-                bar.update(len(part) / len(predictors))
+            found = [
+                predictor.predict(part, source, bar.update)[1][:, order]
+                for predictor, order in zip(predictors, orders, strict=True)
+            ]
             made, texts = written(VOTES[own.vote](np.stack(found), shares))
             told = [
                 Row(example.id, example.label, labels[answer], text)

@@ -4,7 +4,7 @@ Legend: N examples, C classes.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -71,10 +71,7 @@ class Predictor:
         self.folder = best_folder(Path(folder))
         self.labels: list[str] = read(self.folder / "labels.json")
         self.settings = settings_of(self.folder)
-        options = read(self.folder / "encoding.json")
-        self.encoder = Encoder(
-            load_tokenizer(str(self.folder)), EncodingOptions(**options | {"types": tuple(options["types"])})
-        )
+        self.encoder = Encoder(load_tokenizer(str(self.folder)), encoding_of(self.folder))
         self.batch_size = batch_size or self.settings.batch_size
         if self.batch_size < 1:
             raise ValueError(f"batch_size: got {self.batch_size}, expected 1 or more")
@@ -124,8 +121,11 @@ class Predictor:
             return table.example(table.Row(number, values), options)
         return klue.example({options.column("id", klue.COLUMNS[0]): str(number)} | values, options)
 
-    def predict(self, rows: Sequence[tuple[int, Example]], source: Source) -> tuple[TokenStore, np.ndarray]:
-        """The encoded rows, which are (number, Example), and their probabilities (N, C) float32.
+    def predict(
+        self, rows: Sequence[tuple[int, Example]], source: Source, progress: Callable[[int], Any] = lambda rows: None
+    ) -> tuple[TokenStore, np.ndarray]:
+        """The encoded rows, which are (number, Example), and their probabilities (N, C) float32; `progress` is told how
+        many more there are.
 
         Raises ValueError that names the source and the row that cannot be encoded.
         """
@@ -138,7 +138,7 @@ class Predictor:
             place = f"row {number}" if source is ROWS else f"{source.name}, {source.place(number)}"
             raise ValueError(f"{place}: {reason}")
         store = in_memory(chunk)
-        return store, self.probabilities(store)
+        return store, self.probabilities(store, progress)
 
     def problem(self, example: Example) -> ValueError | None:
         """What this model cannot read of an example that is one."""
@@ -147,7 +147,7 @@ class Predictor:
         return None
 
     @torch.no_grad()
-    def probabilities(self, store: TokenStore) -> np.ndarray:
+    def probabilities(self, store: TokenStore, progress: Callable[[int], Any]) -> np.ndarray:
         """Softmax, once, of the logits of each row: (N, C) float32."""
         logits = torch.zeros(len(store), len(self.labels), device=self.device)
         for share in evaluation_batches(store.lengths, self.batch_size, 1)[0]:
@@ -156,6 +156,7 @@ class Predictor:
             with self.autocast():
                 output = self.model(batch).logits
             logits[batch.index] = output.float()
+            progress(len(batch))
         if not bool(torch.isfinite(logits).all()):
             rows = torch.nonzero(~torch.isfinite(logits).all(dim=1)).flatten().tolist()
             ids = ", ".join(store.id(row) for row in rows[:20])
@@ -211,14 +212,25 @@ def read(path: Path) -> Any:
         raise ValueError(f"{path}: cannot be read ({error})") from None
 
 
+def encoding_of(folder: Path) -> EncodingOptions:
+    values = read(folder / "encoding.json")
+    try:
+        return EncodingOptions(**values | {"types": tuple(values["types"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'encoding.json'}: was not written by train.py ({error!r:.100})") from None
+
+
 def settings_of(folder: Path) -> Settings:
     """prediction.json; for a run that was made before there was one, the same from the run's config.yaml."""
     if (folder / "prediction.json").is_file():
         values = read(folder / "prediction.json")
-        return Settings(
-            values["format"], options_of(values["reader"]), values["negative_label"], values["batch_size"],
-            values["precision"],
-        )  # fmt: skip
+        try:
+            return Settings(
+                values["format"], options_of(values["reader"]), values["negative_label"], values["batch_size"],
+                values["precision"],
+            )  # fmt: skip
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
     written = folder.parent / "config.yaml"
     if not written.is_file():
         return Settings()

@@ -107,7 +107,7 @@ def variants_of(own: argparse.Namespace, rest: Sequence[str]) -> list[Variant]:
 
 def final_options(rest: Sequence[str]) -> tuple[str, ...]:
     """A fit on all rows: no dev file, nothing held out."""
-    holds_out = parse(rest)[0].data.hold_out is not None
+    holds_out = getattr(parse(rest)[0].data, "hold_out", None) is not None
     return ("--data.dev=null", *(("--data.hold_out=null",) if holds_out else ()))
 
 

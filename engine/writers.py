@@ -95,12 +95,12 @@ class Output:
             raise ValueError(f"--output: cannot write {self.part} ({error.strerror or error})") from None
 
     def write(self, lines: Sequence[str]) -> None:
-        """Add rows, and hand them to the system: they stay whatever happens to this process."""
+        """Add rows, and hand them to the system: they stay whatever happens to this process. Raises OSError."""
         try:
             self.file.write("".join(lines))
             self.file.flush()
         except OSError as error:
-            raise ValueError(f"--output: cannot write {self.part} ({error.strerror or error})") from None
+            raise OSError(f"cannot write {self.part} ({error.strerror or error})") from None
         self.rows += len(lines)
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ def test_logits_that_are_probabilities_do_not_go_through_softmax_again(runs):
     real = predictor.model
     predictor.model = lambda batch: SimpleNamespace(logits=real(batch).logits.softmax(dim=1))
     with pytest.raises(ValueError, match="the model's logits are probabilities already"):
-        predictor(sample.rows("dev")[:3])
+        predictor(sample.rows("dev")[:10])
 
 
 # writers ----------------------------------------------------------------------------------------------------------
@@ -257,10 +257,10 @@ def test_stopped(runs, told, tmp_path, monkeypatch, error, code):
     monkeypatch.setattr(command, "CHUNK", 20)
     real = Predictor.predict
 
-    def predict(self, rows, source):
+    def predict(self, rows, *rest):
         if rows[0][0] > 1:
             raise error
-        return real(self, rows, source)
+        return real(self, rows, *rest)
 
     monkeypatch.setattr(Predictor, "predict", predict)
     found, _, err = told(runs.a, "--input", runs.dev)
@@ -298,6 +298,23 @@ def without_entities(runs, tmp_path):
     return [runs.a, "--input", tmp_path / "rows.csv", "--data.format", "text"]
 
 
+def copied(best: Path, folder: Path, without: str) -> Path:
+    """best/ again, all files but one."""
+    folder.mkdir()
+    for path in best.iterdir():
+        if path.name != without:
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def read_otherwise(runs, tmp_path):
+    other = copied(runs.b / "best", tmp_path / "other", "prediction.json")
+    settings = json.loads((runs.b / "best" / "prediction.json").read_text(encoding="utf-8"))
+    settings["reader"]["columns.text"] = "x"
+    (other / "prediction.json").write_text(json.dumps(settings), encoding="utf-8")
+    return [runs.a, other, "--input", runs.dev]
+
+
 def there(runs, tmp_path):
     (tmp_path / "out").write_text("before")
     return [runs.a, "--input", runs.dev]
@@ -308,11 +325,9 @@ REFUSED = {
     "no run": (lambda runs, path: [path, "--input", runs.dev], "is no run: expected a folder with best/"),
     "no folder": (lambda runs, path: [path / "x", "--input", runs.dev], "/x: no such folder"),
     "other labels": (
-        lambda runs, _: [runs.a, runs.texts, "--input", runs.dev, "--data.format", "klue"],
-        "texts has other labels than "),
+        lambda runs, _: [runs.a, runs.texts, "--input", runs.dev], "texts has other labels than "),
     "other reader options": (
-        lambda runs, _: [runs.a, runs.texts, "--input", runs.dev],
-        "texts with 'text'; say how the input is read by --data.format"),
+        read_otherwise, "other with 'x'; say how the input is read by --data.columns.text"),
     "too many weights": (lambda runs, _: [runs.a, "--input", runs.dev, "--weights", 1, 2], "got 2 numbers, expected"),
     "negative weight": (lambda runs, _: [runs.a, "--input", runs.dev, "--weights=-1"], "--weights: got -1.0"),
     "twice": (lambda runs, _: [runs.a, runs.a / "best", "--input", runs.dev], "given twice"),
@@ -351,11 +366,7 @@ def test_labels_of_the_file_are_left_unread(runs, told, tmp_path):
 
 def test_a_best_folder_with_something_missing_is_told(runs, tmp_path, told):
     for name in ("labels.json", "model.safetensors"):
-        broken = tmp_path / name
-        broken.mkdir()
-        for path in (runs.a / "best").iterdir():
-            if path.name != name:
-                (broken / path.name).symlink_to(path)
+        broken = copied(runs.a / "best", tmp_path / name, name)
         code, _, err = told(broken, "--input", runs.dev)
         assert code == 2
         assert str(broken) in err
