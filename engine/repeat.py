@@ -46,8 +46,8 @@ def main(argv: Sequence[str]) -> int:
     before = signal.signal(signal.SIGTERM, stop)  # the default would leave the run alone that is under way
     folder = None
     try:
-        config, config_path, _ = parse(rest)
         variants = variants_of(own, rest)
+        config, config_path, _ = parse(rest)
         for variant in variants:  # before anything is computed
             check_names(parse([*rest, *variant.options])[0])
         name = config.run.name or f"repeat-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
