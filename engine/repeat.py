@@ -190,10 +190,10 @@ def table(summary: dict) -> list[str]:
             lines += [(f"{title}{what}", {key: value[what] for key, value in found.items()}) for what in ("mean", "sd")]
     keys = [key for key in SCORES if any(key in scores for _, scores in lines)]
     width = max(len(name) for name, _ in lines)
-    texts = [f"{'':<{width}}" + "".join(f"  {SCORES[key]:>10}" for key in keys)]
+    texts = ["  ".join([" " * width, *(f"{SCORES[key]:>8}" for key in keys)])]
     for name, scores in lines:
-        values = (scores.get(key) for key in keys)
-        texts.append(f"{name:<{width}}" + "".join(f"  {'-' if v is None else f'{v:.2f}':>10}" for v in values))
+        told = {key: "-" if scores.get(key) is None else f"{scores[key]:.2f}" for key in keys}
+        texts.append("  ".join([f"{name:<{width}}", *(f"{told[key]:>{max(8, len(SCORES[key]))}}" for key in keys)]))
     return texts
 
 
