@@ -99,7 +99,7 @@ def train(options: Sequence[str], log: Path) -> None:
         ).returncode
     if code != 0:
         lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
-        raise ValueError(f"a run of the study ended with code {code}: {lines[-1]} (all of it: {log})")
+        raise ValueError(f"a run ended with code {code}: {lines[-1]} (all of it: {log})")
 
 
 def same_run(folder: Path, command: Sequence[str]) -> None:

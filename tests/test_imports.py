@@ -60,6 +60,10 @@ COMMANDS = {
     "engine/loss_study.py",
     "engine/probe.py",
     "engine/predict.py",
+    "engine/predictor.py",
+    "engine/compare.py",
+    "engine/repeat.py",
+    "engine/writers.py",
 }  # further commands compose, too
 COMPOSE = {
     "engine/build.py",
