@@ -17,10 +17,10 @@ from engine.atomic import write_text
 from engine.build import read_data
 from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
+from engine.mistakes import thirds
 
 REFERENCE = "cross_entropy"
 SCORES = ("micro_f1", "macro_f1", "auprc")
-THIRDS = ("head", "middle", "tail")
 
 
 def loss_variants(words: Sequence[str]) -> list[Variant]:
@@ -33,12 +33,6 @@ def loss_variants(words: Sequence[str]) -> list[Variant]:
             own.append("--model.head=cosine")
         variants.append(Variant(word, tuple(own)))
     return variants
-
-
-def thirds(counts: np.ndarray, negative: int | None) -> dict[str, list[int]]:
-    """Classes (C,) by their training examples, most frequent third first, without `negative` as in micro-F1."""
-    order = [number for number in np.argsort(-counts, kind="stable").tolist() if number != negative]
-    return dict(zip(THIRDS, (part.tolist() for part in np.array_split(order, 3)), strict=True))
 
 
 def class_f1(report: dict) -> np.ndarray:

@@ -60,6 +60,8 @@ COMMANDS = {
     "engine/loss_study.py",
     "engine/probe.py",
     "engine/predict.py",
+    "engine/data_report.py",
+    "engine/data_facts.py",
 }  # further commands compose, too
 COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
