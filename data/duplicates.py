@@ -36,6 +36,11 @@ class Repeats:
     in_conflict: np.ndarray
     triple: np.ndarray
 
+    @property
+    def together(self) -> np.ndarray:
+        """Rows (N,) whose triple has several."""
+        return np.bincount(self.triple)[self.triple] > 1
+
     def kept(self, handling: str) -> np.ndarray:
         """Which rows (N,) stay: all; without exact repeats; without these and all rows of triples in conflict, for
         nothing says which label is right."""

@@ -56,7 +56,7 @@ def report(config: Config, folder: Path) -> str:
         location = config.data.train if name == "train" else config.data.dev
         source = open_part(config, name, location)
         parts[name] = read_part(name, location, source, store)
-        chosen = parts[name].repeats.exact | parts[name].repeats.in_conflict
+        chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)
     told = sections(parts, data.labels, config)
     kinds = type_lines(parts["train"], data.labels, config.data.types)

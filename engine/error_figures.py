@@ -113,7 +113,7 @@ def error_by_length(bins: Sequence[LengthBin]) -> Figure:
     figure = Figure(figsize=(7, 4), dpi=100)
     axes = figure.add_axes((0.09, 0.2, 0.88, 0.68))
     error = np.array([each.error for each in bins])
-    ends = np.array([[each.error - each.low, each.high - each.error] for each in bins]).T
+    ends = np.maximum([[each.error - each.low, each.high - each.error] for each in bins], 0).T
     axes.errorbar(range(len(bins)), error, yerr=ends, fmt="o", color="tab:blue", capsize=3)
     axes.set_xticks(
         range(len(bins)), [f"{each.shortest}-{each.longest}\n({each.examples:,})" for each in bins], fontsize=8

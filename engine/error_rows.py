@@ -71,7 +71,8 @@ def one_line(text: str) -> str:
 def escaped(text: str) -> str:
     """As Markdown that shows the text itself, also inside a table."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"[\\`*\[\]#|]|(?<!\w)_|_(?!\w)|~(?=~)", r"\\\g<0>", text)
+    text = re.sub(r"[\\`*\[\]#|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return text.replace("~~", "&#126;&#126;")
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence]) -> str:

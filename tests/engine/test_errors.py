@@ -2,12 +2,14 @@
 
 import csv
 import json
+from html import unescape
 
 import numpy as np
 import pytest
 from markdown import markdown
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 import train as program
 from data.schema import Example, Span
@@ -60,8 +62,7 @@ def test_texts_come_out_of_markdown_as_they_went_in(text):
     assert html.count("<td>") == 2
     cell = html.split("<td>")[1].split("</td>")[0]
     assert "<" not in cell
-    back = cell.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    assert back.replace("~\\~", "~~") == text
+    assert unescape(cell) == text
 
 
 def test_lists_hold_label_prediction_and_the_sentence(judged):
@@ -120,8 +121,8 @@ def test_files_and_tensorboard(judged, tmp_path):
     assert f"classes/{NAMES[3]}" not in tensors  # no example, no curve
     assert [event.step for event in events.Tensors("classes/per:title")] == [7]
     # true positives, false positives, ... at thresholds from 0 up: at 0 everything is predicted
-    counts = np.frombuffer(events.Tensors("classes/per:title")[0].tensor_proto.tensor_content, dtype=np.float32)
-    assert counts.reshape(6, -1)[:4, 0].tolist() == [2, 4, 0, 0]
+    counts = make_ndarray(events.Tensors("classes/per:title")[0].tensor_proto)
+    assert counts[:4, 0].tolist() == [2, 4, 0, 0]
 
 
 def test_a_run_leaves_them_with_the_sentences_of_its_file(options, tmp_path, sample_files):
@@ -160,7 +161,7 @@ def test_none_of_it_where_it_is_switched_off(options, tmp_path):
     assert "classes" in json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("classes", [2, 30, 200])
+@pytest.mark.parametrize("classes", [2, 70])
 def test_pictures_of_few_and_many_classes_have_a_size_that_can_be_looked_at(classes, tmp_path):
     draw = np.random.default_rng(0)
     labels, probabilities = draw.integers(0, classes, 400), draw.dirichlet(np.ones(classes), size=400)
