@@ -194,6 +194,8 @@ class EvalConfig:
 class TrackConfig:
     tensorboard: bool = True
     """Write TensorBoard files beside metrics.jsonl."""
+    errors: bool = True
+    """Leave errors/ at the end: tables, texts and pictures of what the best weights get wrong; some seconds."""
 
 
 @dataclass(frozen=True)

@@ -139,5 +139,7 @@ def evaluate(parts: Parts, config: Config, state: State) -> bool:
         return False
     state.owes_evaluation = False
     parts.tracker.log("dev", state.step, state.step / parts.loader.updates_per_epoch, scores)
-    parts.tracker.confusion(state.step, parts.evaluation)
-    return state.compare(scores.get(config.eval.metric), config.eval.patience)
+    improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
+    if improved:  # drawing takes as long as evaluating a small set
+        parts.tracker.confusion(state.step, parts.evaluation)
+    return improved

@@ -1,11 +1,14 @@
 """Pictures of a run."""
 
 from functools import cache
+from pathlib import Path
 from unicodedata import east_asian_width
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
+from matplotlib.image import imsave
 from matplotlib.patches import Rectangle
 
 # DejaVu comes with matplotlib and knows no Hangul
@@ -34,41 +37,58 @@ def letters(text: str) -> float:
     return sum(1.7 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def confusion(counts: np.ndarray, labels: list[str], by_true_label: bool = False) -> Figure:
-    """A confusion matrix (C, C): row = true label, column = predicted; counts, or shares of each row in percent.
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure drawn once, (height, width, 3) bytes, to be saved and shown."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
-    Colour follows the share in both, so that rare classes are not white beside the large ones. A label that no font
+
+def save(path: Path, image: np.ndarray) -> None:
+    """`pixels` as a picture file."""
+    imsave(path, np.ascontiguousarray(image))
+
+
+def confusion(counts: np.ndarray, labels: list[str], share_of: str | None = None) -> Figure:
+    """A confusion matrix (C, C): row = true label, column = predicted. Counts, or shares in percent: of each row
+    (`share_of` "true"), of each column ("predicted").
+
+    Colour follows the share in all, so that rare classes are not white beside the large ones. A label that no font
     can draw is its number, as in labels.json from 0.
     """
     size = len(labels)
     labels = names_drawn(labels) if size <= MOST_NAMED else []
     family = {"fontfamily": [*fonts_here()], "parse_math": False}
     support = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
+    total = counts.sum(axis=0, keepdims=True) if share_of == "predicted" else support
+    shares = np.divide(100.0 * counts, total, out=np.zeros(counts.shape), where=total > 0)
     font = 9 if size <= 12 else 7
     rows = [f"{label} ({count})" for label, count in zip(labels, support[:, 0], strict=False)]
+    columns = labels
+    if share_of == "predicted":
+        columns = [f"{label} ({count})" for label, count in zip(labels, total[0], strict=False)]
 
     # sizes in inches by hand: matplotlib's layout engine takes longer than drawing; a letter is 0.6 of its font wide
-    names, cells = 0.6 * font / 72 * max(map(letters, rows), default=0), 0.33 * min(size, MOST_NAMED) + 0.5
+    names, cells = 0.6 * font / 72 * max(map(letters, [*rows, *columns]), default=0), 0.33 * min(size, MOST_NAMED) + 0.5
     left, bottom, right, top = names + 0.5, names + 0.5, 1.0, 0.5
     width, height = left + cells + right, bottom + cells + top
     figure = Figure(figsize=(width, height), dpi=100)  # no pyplot: nothing global
     axes = figure.add_axes((left / width, bottom / height, cells / width, cells / height))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=font, **family)
+    axes.set_xticks(range(len(labels)), columns, rotation=90, fontsize=font, **family)
     axes.set_yticks(range(len(labels)), rows, fontsize=font, **family)
-    axes.set_xlabel("predicted")
+    axes.set_xlabel("predicted (times)" if share_of == "predicted" else "predicted")
     axes.set_ylabel("true (examples)")
-    axes.set_title("share of each true label, %" if by_true_label else "examples; colour: share of the true label")
+    axes.set_title(f"share of each {share_of} label, %" if share_of else "examples; colour: share of the true label")
     for row, column in np.argwhere(counts > 0) if labels else ():
-        value = f"{shares[row, column]:.0f}" if by_true_label else str(counts[row, column])
+        value = f"{shares[row, column]:.0f}" if share_of else str(counts[row, column])
         shade = "white" if shares[row, column] > 55 else "black"
         axes.text(column, row, value, ha="center", va="center", fontsize=font - 1, color=shade)
     edges = np.arange(0.5, len(labels) - 1)
     axes.hlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
     axes.vlines(edges, -0.5, size - 0.5, color="0.9", linewidth=0.5)
     beside = ((left + cells + 0.2) / width, (bottom + cells / 4) / height, 0.15 / width, cells / 2 / height)
-    figure.colorbar(image, cax=figure.add_axes(beside), label="% of the true label")
+    figure.colorbar(image, cax=figure.add_axes(beside), label=f"% of the {share_of or 'true'} label")
     return figure
 
 

@@ -20,10 +20,10 @@ from engine.build import read_data
 from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
 from engine.constructors import spread_options
+from engine.mistakes import thirds
 
 REFERENCE = "cross_entropy"
 SCORES = ("micro_f1", "macro_f1", "auprc")
-THIRDS = ("head", "middle", "tail")
 
 
 def loss_variants(words: Sequence[str]) -> list[Variant]:
@@ -57,12 +57,6 @@ def split(word: str) -> list[str]:
         else:
             parts[-1] += letter
     return parts
-
-
-def thirds(counts: np.ndarray, negative: int | None) -> dict[str, list[int]]:
-    """Classes (C,) by their training examples, most frequent third first, without `negative` as in micro-F1."""
-    order = [number for number in np.argsort(-counts, kind="stable").tolist() if number != negative]
-    return dict(zip(THIRDS, (part.tolist() for part in np.array_split(order, 3)), strict=True))
 
 
 def class_f1(report: dict) -> np.ndarray:

@@ -1,25 +1,27 @@
-"""What a finished run leaves: best/, predictions/, report.json and a table."""
+"""What a finished run leaves: best/, predictions/, errors/, report.json and a table."""
 
 import csv
 import io
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from engine import figures
 from engine.agreement import on_main
 from engine.atomic import write_text
-from engine.build import Run
+from engine.build import Run, open_part
 from engine.checkpoint import load_model
 from engine.config import prediction_settings
+from engine.error_rows import Judged
+from engine.errors import write_errors
 from engine.evaluate import Evaluation
 from engine.hparams import main_options
 from engine.intervals import LEVEL, bootstrap
 from engine.manifest import flush, read_tensors, verify
-from engine.metrics import confusion, per_class
+from engine.metrics import per_class
 from engine.notify import SCORES
 from engine.speed import peak_memory
 from engine.state import State
@@ -39,14 +41,42 @@ def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list
     write_text(path, content.getvalue())
 
 
-def write_results(folder: Path, store, probabilities: np.ndarray, labels: list[str]) -> list[dict]:
-    """predictions/dev.csv and the confusion matrices; returns the table by class."""
-    write_predictions(folder / "predictions" / "dev.csv", store, probabilities, labels)
-    gold = np.array(store.labels)
-    counts = confusion(gold, probabilities.argmax(axis=1), len(labels))
-    figures.confusion(counts, labels).savefig(folder / "predictions" / "confusion_counts.png")
-    figures.confusion(counts, labels, True).savefig(folder / "predictions" / "confusion_by_true_label.png")
-    return per_class(gold, probabilities, labels)
+def write_results(run: Run, step: int) -> dict:
+    """predictions/dev.csv and errors/; returns what report.json says of them."""
+    evaluation, labels = run.parts.evaluation, run.labels
+    store, predictions, gold = evaluation.store, evaluation.predictions, np.array(evaluation.store.labels)
+    write_predictions(run.folder / "predictions" / "dev.csv", store, predictions.probabilities, labels)
+    if not run.config.track.errors:
+        return {"classes": per_class(gold, predictions.probabilities, labels)}
+    ids = [store.id(row) for row in range(len(store))]
+    judged = Judged(
+        ids=ids,
+        labels=gold,
+        probabilities=predictions.probabilities,
+        losses=predictions.losses,
+        tokens=store.lengths,
+        names=labels,
+        examples=examples_again(run, set(ids)),
+    )
+    train = np.bincount(np.array(run.parts.loader.store.labels), minlength=len(labels))
+    return write_errors(run.folder / "errors", judged, train, evaluation.negative, step, run.config.track.tensorboard)
+
+
+def examples_again(run: Run, ids: set[str]) -> dict:
+    """id -> Example, read once more from the file: the token store holds no text. Empty, with a warning, where the
+    file is gone or was changed since the run began."""
+    own = run.config.data.dev is not None
+    part, location = ("dev", run.config.data.dev) if own else ("train", run.config.data.train)
+    before = run.parts.checkpoints.facts["fixed"]["data"][part]
+    try:
+        source = open_part(run.config, part, location)
+        if source.identity["sha256"] != before["sha256"]:
+            raise ValueError(f"data.{part}: {location} was changed since the run began")
+        read = (example for _, example in source.examples() if not isinstance(example, ValueError))
+        return {example.id: example for example in read if example.id in ids}
+    except ValueError as error:
+        warnings.warn(f"errors/ shows no sentences: {error}", stacklevel=2)
+        return {}
 
 
 def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict, prediction: dict) -> None:
@@ -100,8 +130,7 @@ def finish(run: Run, state: State) -> dict | None:
         settings = prediction_settings(run.config, run.precision)
         export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding, settings)
         if parts.evaluation.store is not None:
-            probabilities = parts.evaluation.predictions.probabilities
-            report["classes"] = write_results(run.folder, parts.evaluation.store, probabilities, run.labels)
+            report.update(write_results(run, state.best_step))
         parts.tracker.final(state.best_step, main_options(config), scores)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
 

@@ -65,7 +65,7 @@ class Tracker:
         labels = np.array(evaluation.store.labels)
         counts = confusion(labels, evaluation.predictions.probabilities.argmax(axis=1), len(evaluation.labels))
         self.writer.add_figure("confusion/counts", figures.confusion(counts, evaluation.labels), step)
-        self.writer.add_figure("confusion/by_true_label", figures.confusion(counts, evaluation.labels, True), step)
+        self.writer.add_figure("confusion/by_true_label", figures.confusion(counts, evaluation.labels, "true"), step)
 
     def text(self, name: str, content: str) -> None:
         """A text card, once in the life of a run: readers keep texts whatever purge_step says."""

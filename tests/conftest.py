@@ -152,7 +152,7 @@ def short_drills(request) -> tuple[int, str]:
 
 
 def blank_figure(*_):
-    """A confusion matrix without ink."""
+    """A picture without ink."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(0.1, 0.1))
@@ -162,6 +162,8 @@ def blank_figure(*_):
 def blank_figures(monkeypatch):
     """Drawing takes most of a small run; the sample run draws real figures."""
     monkeypatch.setattr("engine.figures.confusion", blank_figure)
+    for name in ("precision_recall", "reliability", "f1_by_count", "error_by_length"):
+        monkeypatch.setattr(f"engine.error_figures.{name}", blank_figure)
 
 
 @pytest.fixture

@@ -64,6 +64,8 @@ COMMANDS = {
     "engine/compare.py",
     "engine/repeat.py",
     "engine/writers.py",
+    "engine/data_report.py",
+    "engine/data_facts.py",
 }  # further commands compose, too
 COMPOSE = {
     "engine/build.py",

@@ -122,7 +122,7 @@ def test_a_confusion_figure_shows_true_labels_in_rows():
     ]  # fmt: skip
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a (4)", "b (0)", "c (4)"]
     assert axes.get_xlabel() == "predicted"
-    shares = figures.confusion(counts, ["a", "b", "c"], by_true_label=True).axes[0]
+    shares = figures.confusion(counts, ["a", "b", "c"], share_of="true").axes[0]
     assert [text.get_text() for text in shares.texts] == ["75", "25", "50", "50"]
 
 
