@@ -1,5 +1,6 @@
 """Splits keep sentences whole and labels in their shares, as well as scikit-learn does, and lose no row."""
 
+import csv
 import struct
 from hashlib import sha256
 from unicodedata import normalize
@@ -10,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
+from conftest import SHARED_DATA
 from data.batch import collate
 from data.packed import TokenStore
 from data.rows import Rows
 from data.sentences import sentence_key, shared
 from data.splits import deal
+
+TRAIN = SHARED_DATA / "boostcamp-re" / "train.csv"
 
 
 @given(st.integers(0, 999), st.integers(1, 200), st.integers(1, 6), st.integers(2, 7), st.floats(0.02, 0.98))
@@ -112,3 +116,19 @@ def test_some_rows_of_a_store_are_batched_like_the_store_itself():
         assert (getattr(batch, name) == getattr(whole, name)).all(), name
     assert batch.extra["depth"].tolist() == [40, 10]
     assert batch.extra["each"].tolist() == whole.extra["each"].tolist()
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not TRAIN.is_file(), reason=f"{TRAIN} is not here")
+def test_folds_of_the_real_training_rows():
+    with TRAIN.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = sorted({row["label"] for row in rows})
+    labels = np.array([names.index(row["label"]) for row in rows])
+    sentences = np.array([sentence_key(row["sentence"]) for row in rows])
+    assert (len(rows), len(np.unique(sentences))) == (32470, 28803)
+    part = deal(labels, sentences, [0.2] * 5, 42)
+    for fold in range(5):
+        assert shared(sentences[part == fold], sentences[part != fold]) == 0
+        assert np.abs(np.bincount(labels[part == fold], minlength=30) - np.bincount(labels) / 5).max() < 1
+    assert np.bincount(part).max() - np.bincount(part).min() <= 5
