@@ -96,7 +96,7 @@ def test_rows_of_a_sentence_are_drawn_together(tmp_path, capsys):
     alone = compare([str(a)])
     assert alone["sentences"] is None
     sds = [found["runs"][0]["scores"]["accuracy"]["sd"] for found in (together, alone)]
-    assert sds[0] / sds[1] == pytest.approx(2, rel=0.1)
+    assert sds[0] / sds[1] == pytest.approx(2, rel=0.2)  # of 1,000 draws each; 1 where rows are drawn alone
     assert main([str(a)]) == 0
     told = capsys.readouterr().out
     assert "rows of one sentence could not be kept together (data.dev: no file " in told
