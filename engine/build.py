@@ -1,10 +1,11 @@
-"""From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
+"""From a configuration to the parts of a run; build_*.py, constructors.py and train.py name concrete parts, too."""
 
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -15,8 +16,8 @@ from data.encode import Encoder
 from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
-from data.text import listed
 from engine.arguments import nearest
+from engine.build_loss import make_loss, tell_idle
 from engine.build_model import check_parts, make_encoder, make_model, pooling_of, prepare_backbone
 from engine.checkpoint import Checkpoints
 from engine.config import Config, reader_options
@@ -26,11 +27,14 @@ from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
 from engine.heartbeat import Heartbeat, meeting
+from engine.hold_out import Store, hold_out, part_facts, split_lines
+from engine.hparams import main_options
 from engine.loader import Loader
 from engine.metrics import require_directions
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
+from engine.prior import check_prior, label_prior, prior_line
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
@@ -38,7 +42,6 @@ from engine.speed import Speed
 from engine.state import State
 from engine.summary import describe
 from engine.tracking import Silent, Tracker
-from losses import LOSSES
 from models import MODELS
 
 
@@ -57,19 +60,26 @@ class Run:
     precision: str
     skipped: list
     summary: str
+    data: dict
 
 
 @dataclass(frozen=True)
 class Data:
-    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it."""
+    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it;
+    `stores`: the parts; `files`: the whole files that they come from; `facts`: see `hold_out.part_facts`;
+    `notes`: lines about the dev part."""
 
     labels: list[str]
     negative: int | None
     tokenizer: PreTrainedTokenizerBase
     new: dict[str, str | None]
     encoder: Encoder
-    stores: dict[str, TokenStore]
+    stores: dict[str, Store]
+    files: dict[str, TokenStore]
     identities: dict[str, dict[str, str]]
+    facts: dict
+    prior: np.ndarray | None
+    notes: list[str]
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -99,7 +109,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loss_fn = make_loss(config, counts, data.labels).to(accelerator.device)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, data.stores, data.labels, loader, total, model, accelerator, precision, threads, notes)
+    tell_idle(loss_fn, model, loader.updates_per_epoch, total)
+    notes = [*data.notes, *notes]
+    described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
@@ -107,7 +119,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
     options = data.encoder.options.as_dict()
     encoding = {**options, "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(config, data.identities, data.labels, encoding, precision, threads, accelerator.num_processes)
+    facts = run_facts(
+        config, data.identities, data.labels, data.prior, encoding, precision, threads, accelerator.num_processes
+    )
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
@@ -140,8 +154,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         labels=data.labels,
         encoding=options,
         precision=precision,
-        skipped=train.facts["skipped"],
+        skipped=data.files["train"].facts["skipped"],
         summary=described,
+        data=data.facts,
     )
 
 
@@ -167,7 +182,16 @@ def read_data(config: Config, quiet: bool) -> Data:
     something_to_embed(config.model.entity_embeddings, stores["train"])
     identities = {part: source.identity for part, source in sources.items()}
     words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
-    return Data(labels, negative, tokenizer, new, encoder, stores, identities)
+    parts = stores
+    if config.holds_out:
+        parts, identities["dev"] = hold_out(config.data, stores["train"], labels, config.run.seed)
+    facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
+    notes = split_lines(facts)
+    prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
+    if prior is not None:
+        check_prior(prior, parts["dev"].labels, labels)
+        notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
+    return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
@@ -185,42 +209,7 @@ def check_names(config: Config) -> None:
     check_parts(config.model, config.data.marker)
 
 
-def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Module:
-    """The loss, with warnings about classes without training examples, weights that never begin, an unfit head."""
-    loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
-    absent = [labels[number] for number in torch.nonzero(counts == 0).flatten().tolist()]
-    if absent and getattr(loss_fn, "needs_counts", False):
-        warnings.warn(
-            f"loss.name: {config.loss.name} reads how many training examples each class has; {len(absent)} of "
-            f"{len(labels)} have none and count as if they had one: {listed(absent)}",
-            stacklevel=2,
-        )
-    begins = getattr(getattr(loss_fn, "base", loss_fn), "drw_epoch", None)
-    if begins is not None and begins >= config.train.epochs:
-        where = "loss.base_options" if hasattr(loss_fn, "base") else "loss"
-        warnings.warn(
-            f"{where}.drw_epoch has no effect: got {begins}, but the last of {config.train.epochs} epochs is "
-            f"{config.train.epochs - 1}, counted from 0",
-            stacklevel=2,
-        )
-    ldam = config.loss.name == "ldam" or config.loss.options.get("base") == "ldam"
-    if ldam and config.model.head != "cosine":
-        warnings.warn(
-            f"loss.name: the margins of ldam are meant for cosines, which the head {config.model.head} does not give; "
-            "--model.head cosine does",
-            stacklevel=2,
-        )
-    elif ldam:
-        own = config.loss.options if config.loss.name == "ldam" else config.loss.options.get("base_options") or {}
-        scales = own.get("scale", 30.0), config.model.head_options["scale"]
-        if scales[0] != scales[1]:
-            raise ValueError(
-                f"loss.scale: got {scales[0]}, but model.head_options.scale is {scales[1]}; expected the same"
-            )
-    return loss_fn
-
-
-def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
+def make_loader(config: Config, store: Store, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
     plan = Plan(
         lengths=store.lengths,
         seed=config.run.seed,
@@ -247,12 +236,13 @@ def make_evaluation(
 ) -> Evaluation | NoEvaluation:
     if (dev := data.stores.get("dev")) is None:
         return NoEvaluation()
-    return Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop)
+    return Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop, data.prior)
 
 
 def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    tracker.options(main_options(config))
     return tracker
 
 

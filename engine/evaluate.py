@@ -15,9 +15,11 @@ from tqdm import tqdm
 
 from data.batch import collate
 from data.packed import TokenStore
+from data.rows import Rows
 from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.plan import evaluation_batches
+from engine.prior import row_weights
 from engine.signals import StopSignal
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Predictions:
 def predict(
     accelerator: Accelerator,
     model: nn.Module,
-    store: TokenStore,
+    store: TokenStore | Rows,
     batch_size: int,
     title: str,
     no_bar: bool | None,
@@ -52,18 +54,19 @@ def predict(
     model.eval()
     shares = evaluation_batches(store.lengths, batch_size, accelerator.num_processes)[accelerator.process_index]
     logits, seen = None, torch.zeros(len(store), device=accelerator.device)
-    for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
-        if stop.agree():
-            model.train(was_training)
-            return None
-        batch, _ = collate(store, share.index)
-        batch = batch.to(accelerator.device)
-        output = model(batch).logits.float()  # (B, C)
-        if logits is None:
-            logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
-        if share.real:
-            logits[batch.index] = output
-            seen[batch.index] += 1
+    with accelerator.autocast():  # around all batches: one half-precision copy of the weights serves them
+        for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
+            if stop.agree():
+                model.train(was_training)
+                return None
+            batch, _ = collate(store, share.index)
+            batch = batch.to(accelerator.device)
+            output = model(batch).logits.float()  # (B, C)
+            if logits is None:
+                logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
+            if share.real:
+                logits[batch.index] = output
+                seen[batch.index] += 1
     model.train(was_training)
     # each row was computed by one process and is zero elsewhere, so the sum is exact
     logits, seen = accelerator.reduce(logits, "sum"), accelerator.reduce(seen, "sum")
@@ -80,20 +83,24 @@ def predict(
 
 
 class Evaluation:
-    """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions."""
+    """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions.
+
+    `prior` (C,): see `engine/prior.py`."""
 
     def __init__(
         self,
         accelerator: Accelerator,
-        store: TokenStore,
+        store: TokenStore | Rows,
         labels: list[str],
         negative: int | None,
         batch_size: int,
         no_bar: bool | None,
         stop: StopSignal,
+        prior: np.ndarray | None = None,
     ):
         self.accelerator, self.store, self.labels, self.negative = accelerator, store, labels, negative
         self.batch_size, self.no_bar, self.stop = batch_size, no_bar, stop
+        self.prior, self.weights = prior, row_weights(prior, np.array(store.labels))
         self.predictions: Predictions | None = None
 
     def run(self, model: nn.Module) -> dict[str, float] | None:
@@ -103,7 +110,8 @@ class Evaluation:
         )
         if self.predictions is None:
             return None
-        scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative, self.labels)
+        gold = np.array(self.store.labels)
+        scores = headline(gold, self.predictions.probabilities, self.negative, self.labels, self.weights)
         scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
         # decisions follow from these numbers: every process must hold the very same ones
         vector = torch.tensor(list(scores.values()), dtype=torch.float64, device=self.accelerator.device)
