@@ -162,7 +162,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     seconds = time.monotonic() - started
     lines = scores(gold, np.concatenate(scored), settings, labels, total) if gold else []
     speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
-    return "\n".join([*lines, f"{'rows':<14} {speed}", f"{'written to':<14} {output.path}"])
+    return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
 
 
 def written(probabilities: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
@@ -237,7 +237,7 @@ def scores(
     weights = row_weights(prior_of(settings.label_prior, labels), np.array(gold))
     found = headline(np.array(gold), probabilities, number, labels, weights)
     of = "" if len(gold) == total else f"scores of the {len(gold):,} of {total:,} rows that have a label"
-    return [*filter(None, [of]), *(f"{title:<14} {found[name]:.2f}" for name, title in SCORES.items() if name in found)]
+    return [*filter(None, [of]), *(f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found)]
 
 
 if __name__ == "__main__":
