@@ -15,13 +15,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import numpy as np
 import yaml
 
 from data.options import Columns, ReaderOptions
 from data.schema import Example
+from data.sentences import sentence_key
 from data.source import open_source
 from engine.atomic import write_text
 from engine.ending import is_told
@@ -30,6 +30,7 @@ from engine.intervals import scores as resampled
 from engine.metrics import headline
 from engine.notify import SCORES
 from engine.predictions import Table, aligned, read_predictions
+from engine.prior import prior_of, row_weights
 
 # where a run is and what it tells, not what it is
 PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")
@@ -77,10 +78,12 @@ def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:
     name = known.get("data.negative_label", "no_relation")
     negative = first.labels.index(name) if name in first.labels else None
     groups, note = sentences(known, first)
-    drawn = resampled(gold, probabilities, negative, groups, first.labels, None, resamples, 0)
+    prior = prior_of(known.get("eval.label_prior"), first.labels)
+    weights = row_weights(prior, gold)
+    drawn = resampled(gold, probabilities, negative, groups, first.labels, prior, resamples, 0)
     runs = []
     for number, table in enumerate(tables):
-        plain = headline(gold, table.probabilities, negative, first.labels)
+        plain = headline(gold, table.probabilities, negative, first.labels, weights)
         plain = {key: value for key, value in plain.items() if key in SCORES}
         runs.append({
             "name": table.name,
@@ -173,9 +176,7 @@ def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, 
         return None, str(error)
     if missing := sum(id not in text for id in table.ids):
         return None, f"{missing:,} of the rows are not in {location} any more"
-    plain = (" ".join(normalize("NFC", text[id]).split()) for id in table.ids)
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(sentence, len(numbers)) for sentence in plain]), ""
+    return np.array([sentence_key(text[id]) for id in table.ids]), ""
 
 
 def report(found: dict) -> list[str]:

@@ -251,6 +251,7 @@ def prediction_settings(config: Config, precision: str) -> dict:
         "format": config.data.format,
         "reader": reader_options(config.data).flat(),
         "negative_label": config.data.negative_label,
+        "label_prior": config.eval.label_prior,
         "batch_size": config.eval.batch_size,
         "precision": precision,
     }

@@ -37,6 +37,7 @@ from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.notify import SCORES
 from engine.predictor import Prediction, Predictor, Settings, best_folder, options_of, read, settings_of
+from engine.prior import prior_of, row_weights
 from engine.vote import VOTES, check_probabilities, check_weights, columns
 from engine.writers import WRITERS, Output, Row
 
@@ -159,9 +160,9 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
             scored.append(made[known].astype(np.float32))
     output.close()
     seconds = time.monotonic() - started
-    lines = scores(gold, np.concatenate(scored), settings.negative_label, labels, total) if gold else []
+    lines = scores(gold, np.concatenate(scored), settings, labels, total) if gold else []
     speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
-    return "\n".join([*lines, f"{'rows':<14} {speed}", f"{'written to':<14} {output.path}"])
+    return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
 
 
 def written(probabilities: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
@@ -229,13 +230,14 @@ def check_rows(source: Source, predictors: Sequence[Predictor], unlabelled: bool
 
 
 def scores(
-    gold: Sequence[int], probabilities: np.ndarray, negative: str | None, labels: Sequence[str], total: int
+    gold: Sequence[int], probabilities: np.ndarray, settings: Settings, labels: Sequence[str], total: int
 ) -> list[str]:
     """A line a score of the rows that have a label."""
-    number = labels.index(negative) if negative in labels else None
-    found = headline(np.array(gold), probabilities, number, labels)
+    number = labels.index(settings.negative_label) if settings.negative_label in labels else None
+    weights = row_weights(prior_of(settings.label_prior, labels), np.array(gold))
+    found = headline(np.array(gold), probabilities, number, labels, weights)
     of = "" if len(gold) == total else f"scores of the {len(gold):,} of {total:,} rows that have a label"
-    return [*filter(None, [of]), *(f"{title:<14} {found[name]:.2f}" for name, title in SCORES.items() if name in found)]
+    return [*filter(None, [of]), *(f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found)]
 
 
 if __name__ == "__main__":

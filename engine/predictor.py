@@ -51,6 +51,7 @@ class Settings:
     negative_label: str | None = None
     batch_size: int = 64
     precision: str = "fp32"
+    label_prior: str = "none"
 
 
 class Predictor:
@@ -227,7 +228,7 @@ def settings_of(folder: Path) -> Settings:
         try:
             return Settings(
                 values["format"], options_of(values["reader"]), values["negative_label"], values["batch_size"],
-                values["precision"],
+                values["precision"], values.get("label_prior", "none"),
             )  # fmt: skip
         except (KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
@@ -242,6 +243,7 @@ def settings_of(folder: Path) -> Settings:
         values["data"]["negative_label"],
         values["eval"]["batch_size"],
         values["train"]["precision"] or "fp32",
+        values["eval"].get("label_prior", "none"),
     )
 
 

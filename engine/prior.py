@@ -58,6 +58,15 @@ def label_prior(name: str, labels: list[str]) -> np.ndarray | None:
     return shares / shares.max() / (shares / shares.max()).sum()
 
 
+def prior_of(name: str | None, labels: list[str]) -> np.ndarray | None:
+    """`label_prior` of a run that is finished: where its file is gone there is a warning, and no prior."""
+    try:
+        return label_prior(name or NONE, labels)
+    except ValueError as error:
+        warnings.warn(f"{error}; scores ending in prior are left out", stacklevel=2)
+        return None
+
+
 def is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 

@@ -33,6 +33,7 @@ from engine.ending import is_told
 from engine.metrics import headline
 from engine.notify import SCORES
 from engine.predictions import HEAD, read_predictions
+from engine.prior import prior_of, row_weights
 
 FOLDS = ("--data.folds", "--data.fold", "--data.hold_out")
 
@@ -107,7 +108,7 @@ def variants_of(own: argparse.Namespace, rest: Sequence[str]) -> list[Variant]:
 
 def final_options(rest: Sequence[str]) -> tuple[str, ...]:
     """A fit on all rows: no dev file, nothing held out."""
-    holds_out = getattr(parse(rest)[0].data, "hold_out", None) is not None
+    holds_out = parse(rest)[0].data.hold_out is not None
     return ("--data.dev=null", *(("--data.hold_out=null",) if holds_out else ()))
 
 
@@ -175,7 +176,8 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
     labels = tables[0].labels
     negative = labels.index(config.data.negative_label) if config.data.negative_label in labels else None
     gold = np.concatenate([each.numbers() for each in tables])
-    found = headline(gold, np.concatenate([each.probabilities for each in tables]), negative, labels)
+    weights = row_weights(prior_of(config.eval.label_prior, labels), gold)
+    found = headline(gold, np.concatenate([each.probabilities for each in tables]), negative, labels, weights)
     scores = {key: value for key, value in found.items() if key in SCORES}
     return {"seed": seed, "file": str(path), "rows": len(rows), "left_out": len(missing), "scores": scores}
 

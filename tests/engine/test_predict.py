@@ -34,7 +34,7 @@ def runs(tiny_run, tmp_path_factory, sample_files):
         "글\t느낌\n" + "".join(f"{text}\t{label}\n" for text, label in REVIEWS), encoding="utf-8"
     )
     kinds = {
-        "a": {"optim__lr": 0.01},
+        "a": {"optim__lr": 0.01, "eval__label_prior": "klue_dev"},
         "b": {"data__labels": "boostcamp", "data__marker": "entity", "run__seed": 7, "eval__batch_size": 5},
         "texts": {
             "data__format": "text", "data__labels": "learned", "data__negative_label": "null", "data__marker": "none",
@@ -84,8 +84,10 @@ def test_one_run_writes_what_its_training_wrote(runs, told, tmp_path):
     assert (tmp_path / "out").read_bytes() == (runs.a / "predictions" / "dev.csv").read_bytes()
     dev = json.loads((runs.a / "report.json").read_text(encoding="utf-8"))["dev"]
     assert dev["auprc"] > 0
-    for title, name in (("micro-F1", "micro_f1"), ("AUPRC", "auprc"), ("accuracy", "accuracy")):
-        assert f"{title:<14} {dev[name]:.2f}\n" in out
+    told_scores = ("micro-F1", "micro_f1"), ("AUPRC", "auprc"), ("accuracy, prior", "accuracy_prior")
+    assert dev["accuracy_prior"] != dev["accuracy"]
+    for title, name in told_scores:
+        assert f"{title:<15} {dev[name]:.2f}\n" in out
 
 
 def test_soft_vote_over_markers_tokenizers_and_label_orders(runs, told, tmp_path):
@@ -192,7 +194,7 @@ def test_rows_without_labels_and_with_some(runs, told, tmp_path):
     assert code == 0
     assert "scores of the 3 of 24 rows that have a label" in out
     right = sum(table(tmp_path / "out")[0][n]["predicted"] == rows[n]["label"] for n in (3, 9, 11))
-    assert f"{'accuracy':<14} {100 * right / 3:.2f}" in out
+    assert f"{'accuracy':<15} {100 * right / 3:.2f}" in out
 
 
 def test_reader_options_of_the_training_hold_and_the_command_line_wins(runs, told, tmp_path):
