@@ -60,6 +60,8 @@ class Batch:
 
 def collate(store: TokenStore, index: np.ndarray) -> tuple[Batch, Tensor]:
     """The examples `index` (B,) of the store as a packed batch, and their labels (B,)."""
+    asked = index
+    store, index = store.locate(index)
     starts = store.offsets[index]
     lengths = store.offsets[index + 1] - starts  # (B,)
     offsets = np.concatenate([[0], np.cumsum(lengths)])  # (B+1,)
@@ -96,7 +98,7 @@ def collate(store: TokenStore, index: np.ndarray) -> tuple[Batch, Tensor]:
         object=torch.from_numpy(spans[:, 1]),
         roles=torch.from_numpy(roles),
         types=torch.from_numpy(types),
-        index=torch.from_numpy(np.asarray(index, dtype=np.int64)),
+        index=torch.from_numpy(np.asarray(asked, dtype=np.int64)),
         extra=extra,
     )
     return batch, torch.from_numpy(store.labels[index].astype(np.int64))

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.encode import Encoded, Encoder
 from data.schema import Example
+from data.sentences import sentence_key
 from data.source import Source
 from data.text import shown
 from data.words import Texts
@@ -101,6 +102,7 @@ def append(made: Chunk, result: Encoded, example: Example, number_of: dict[str, 
         "spans": result.spans,
         "types": result.types,
         "labels": -1 if example.label is None else number_of[example.label],
+        "sentences": sentence_key(example.text),
         "id_bytes": identity,
         "id_lengths": len(identity),
         **{f"extra.{name}": value for name, value in result.extra.items()},
@@ -136,6 +138,7 @@ def close(made: Chunk, unknown: int) -> None:
             "spans": np.stack(lists["spans"]),
             "types": np.stack(lists["types"]),
             "labels": np.array(lists["labels"], dtype=np.int64),
+            "sentences": np.array(lists["sentences"], dtype=np.int64),
             "id_bytes": np.frombuffer(b"".join(lists["id_bytes"]), dtype=np.uint8),
             "id_lengths": np.array(lists["id_lengths"], dtype=np.int64),
         }

@@ -30,7 +30,8 @@ class TokenStore:
 
     tokens (T,) int32; offsets (N+1,) int64 into tokens; second (N,) int32: start of the second segment inside the
     example; spans (N, 2, 3, 2) int32: see `markers.Marked`, inside the example; types (N, 2) int8; labels (N,) int64,
-    -1 where unlabelled; ids: utf-8 bytes with id_offsets (N+1,); extra: name -> (N,) or (T,) int32.
+    -1 where unlabelled; sentences (N,) int64: see `sentences.sentence_key`; ids: utf-8 bytes with id_offsets (N+1,);
+    extra: name -> (N,) or (T,) int32.
     `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...], and
     under words how well the tokenizer knows the language, see `words.WordCount`.
     """
@@ -41,6 +42,7 @@ class TokenStore:
     spans: np.ndarray
     types: np.ndarray
     labels: np.ndarray
+    sentences: np.ndarray
     id_bytes: np.ndarray
     id_offsets: np.ndarray
     extra: dict[str, np.ndarray]
@@ -53,6 +55,10 @@ class TokenStore:
     def lengths(self) -> np.ndarray:
         """Tokens of each example, (N,)."""
         return np.diff(self.offsets)
+
+    def locate(self, index: np.ndarray) -> tuple["TokenStore", np.ndarray]:
+        """Where the rows `index` lie: here. `rows.Rows` lie elsewhere."""
+        return self, index
 
     def id(self, row: int) -> str:
         """The id of a row, as it stands in the file."""
@@ -199,6 +205,6 @@ def load(folder: Path) -> TokenStore:
         return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     meta = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-    names = ("tokens", "offsets", "second", "spans", "types", "labels", "id_bytes", "id_offsets")
+    names = ("tokens", "offsets", "second", "spans", "types", "labels", "sentences", "id_bytes", "id_offsets")
     columns = {name: column(name) for name in names}
     return TokenStore(**columns, extra={n: column(f"extra.{n}") for n in meta["extra"]}, facts=meta["facts"])

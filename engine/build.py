@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -26,11 +27,15 @@ from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
 from engine.heartbeat import Heartbeat, meeting
+from engine.hold_out import Store, hold_out, part_facts, split_lines
+from engine.hparams import main_options
 from engine.loader import Loader
 from engine.metrics import require_directions
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
+from engine.prior import check_prior, label_prior, prior_line
+from engine.repeats import drop_repeats, repeat_lines
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
@@ -57,19 +62,26 @@ class Run:
     precision: str
     skipped: list
     summary: str
+    data: dict
 
 
 @dataclass(frozen=True)
 class Data:
-    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it."""
+    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it;
+    `stores`: the parts; `files`: the whole files that they come from; `facts`: see `hold_out.part_facts`;
+    `notes`: lines about the dev part."""
 
     labels: list[str]
     negative: int | None
     tokenizer: PreTrainedTokenizerBase
     new: dict[str, str | None]
     encoder: Encoder
-    stores: dict[str, TokenStore]
+    stores: dict[str, Store]
+    files: dict[str, TokenStore]
     identities: dict[str, dict[str, str]]
+    facts: dict
+    prior: np.ndarray | None
+    notes: list[str]
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -99,7 +111,8 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loss_fn = make_loss(config, counts, data.labels).to(accelerator.device)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
-    described = describe(config, data.stores, data.labels, loader, total, model, accelerator, precision, threads, notes)
+    notes = [*data.notes, *notes]
+    described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
@@ -107,7 +120,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
     options = data.encoder.options.as_dict()
     encoding = {**options, "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(config, data.identities, data.labels, encoding, precision, threads, accelerator.num_processes)
+    facts = run_facts(
+        config, data.identities, data.labels, data.prior, encoding, precision, threads, accelerator.num_processes
+    )
     checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
@@ -140,8 +155,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         labels=data.labels,
         encoding=options,
         precision=precision,
-        skipped=train.facts["skipped"],
+        skipped=data.files["train"].facts["skipped"],
         summary=described,
+        data=data.facts,
     )
 
 
@@ -167,7 +183,20 @@ def read_data(config: Config, quiet: bool) -> Data:
     something_to_embed(config.model.entity_embeddings, stores["train"])
     identities = {part: source.identity for part, source in sources.items()}
     words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
-    return Data(labels, negative, tokenizer, new, encoder, stores, identities)
+    parts = stores
+    if config.holds_out:
+        parts, identities["dev"] = hold_out(config.data, stores["train"], labels, config.run.seed)
+    train, dropped = drop_repeats(config.data.duplicates, sources["train"], stores["train"], parts["train"])
+    if dropped is not None:
+        parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
+    facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
+    facts["duplicates"] = dropped
+    notes = [*split_lines(facts), *repeat_lines(dropped)]
+    prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
+    if prior is not None:
+        check_prior(prior, parts["dev"].labels, labels)
+        notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
+    return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
@@ -220,7 +249,7 @@ def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Mod
     return loss_fn
 
 
-def make_loader(config: Config, store: TokenStore, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
+def make_loader(config: Config, store: Store, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:
     plan = Plan(
         lengths=store.lengths,
         seed=config.run.seed,
@@ -247,12 +276,13 @@ def make_evaluation(
 ) -> Evaluation | NoEvaluation:
     if (dev := data.stores.get("dev")) is None:
         return NoEvaluation()
-    return Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop)
+    return Evaluation(accelerator, dev, data.labels, data.negative, config.eval.batch_size, no_bar, stop, data.prior)
 
 
 def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker = Tracker(folder, state.step, state.owes_evaluation, config.track.tensorboard)
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
+    tracker.options(main_options(config))
     return tracker
 
 

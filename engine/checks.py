@@ -8,7 +8,7 @@ def without_effect(config: Config, given) -> list[str]:
     """A warning for every key of `given` (those of the command line) that does nothing in this configuration."""
     idle = {
         "model.scratch.": (config.model.backbone is not None, "model.backbone is set"),
-        "eval.": (config.data.dev is None, "data.dev is null"),
+        "eval.": (not config.has_dev, "data.dev is null and nothing is held out"),
         "notify.": (not address(), f"{VARIABLE} is not set"),
         "optim.layer_decay": (config.model.freeze == "all", "model.freeze is all"),
         "optim.entity_lr": (not config.model.entity_embeddings, "model.entity_embeddings is empty"),
@@ -84,11 +84,39 @@ def check(config: Config) -> None:
     require(all(t is None or isinstance(t, str) for t in texts), "model.added_tokens", "words, and texts or null")
     if config.model.backbone is None and config.model.tokenizer is None:
         problems.append("model.tokenizer: a backbone from nothing (model.backbone null) needs one: a folder, or sample")
+    problems += check_dev(config)
     problems += check_model(config.model)
     if config.model.backbone is None and config.model.overrides:
         problems.append("model.overrides: has no effect without model.backbone; sizes are under model.scratch")
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def check_dev(config: Config) -> list[str]:
+    """What is wrong between the options that say what is evaluated on."""
+    data, problems = config.data, []
+    if data.hold_out is not None and not 0 < data.hold_out < 1:
+        problems.append(f"data.hold_out: got {data.hold_out}, expected a share above 0 and below 1, or null")
+    if data.folds is not None and data.folds < 2:
+        problems.append(f"data.folds: got {data.folds}, expected 2 or more, or null")
+    if (data.fold is None) != (data.folds is None):
+        problems.append(
+            f"data.fold: got {shown(data.fold)} with data.folds {shown(data.folds)}; expected both or neither"
+        )
+    elif data.fold is not None and not 0 <= data.fold < data.folds:
+        problems.append(f"data.fold: got {data.fold}, expected 0 to {data.folds - 1}")
+    if data.hold_out is not None and data.folds is not None:
+        problems.append("data.hold_out: data.folds is set, too; use one of both")
+    if config.eval.metric.endswith("_prior") and config.eval.label_prior == "none":
+        problems.append(f"eval.metric: {config.eval.metric} needs eval.label_prior, which is none")
+    if config.eval.resamples < 0:
+        problems.append(f"eval.resamples: got {config.eval.resamples}, expected 0 or more")
+    if config.holds_out and data.dev is not None:
+        key = "data.hold_out" if data.folds is None else "data.folds"
+        problems.append(
+            f"{key}: there is a dev file already (data.dev {data.dev!r}); add --data.dev null to hold rows out"
+        )
+    return problems
 
 
 def check_model(model: ModelConfig) -> list[str]:

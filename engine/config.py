@@ -6,9 +6,14 @@ from typing import Any, Literal
 
 import yaml
 
+from data.duplicates import HANDLING
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
 from data.options import Columns, ReaderOptions
 from engine.deliver import OUTCOMES
+
+METRICS = (
+    "micro_f1", "auprc", "accuracy", "macro_f1", "semeval", "micro_f1_prior", "auprc_prior", "accuracy_prior"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,14 @@ class DataConfig:
     train: str = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
     dev: str | None = "sample:dev"
-    """As data.train. null = train on everything, keep the last weights."""
+    """As data.train. null = train on everything, keep the last weights; or see data.hold_out and data.folds."""
+    hold_out: float | None = None
+    """Share of data.train that becomes the dev part (data.dev null): grouped by sentence, stratified by label, drawn
+    by run.seed. null = none."""
+    folds: int | None = None
+    """Cut data.train into so many parts in the same way; data.fold becomes the dev part (data.dev null). null = no."""
+    fold: int | None = None
+    """Which of data.folds, from 0."""
     max_length: int = 256
     """Tokens of an example with its markers and query; longer sentences are cut around both entities."""
     marker: Literal[MARKERS] = "typed_punct"
@@ -61,6 +73,9 @@ class DataConfig:
     """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"
     """What a bad training row does; a bad dev row is always an error."""
+    duplicates: Literal[HANDLING] = "keep"
+    """Training rows with the sentence and the entities of another: drop_exact keeps the first of those with the same
+    label; drop_conflicting does, too, and drops all those with different labels."""
     cache_dir: str | None = None
     """Where encoded corpora are kept. null = plainloop in the user's cache folder."""
 
@@ -164,8 +179,15 @@ class TrainConfig:
 class EvalConfig:
     every: int | None = None
     """Updates between two evaluations. null = epoch end."""
-    metric: Literal["micro_f1", "auprc", "accuracy", "macro_f1", "semeval"] = "micro_f1"
-    """The score that chooses the best weights and that patience watches. semeval: that of SemEval-2010 Task 8."""
+    metric: Literal[METRICS] = "micro_f1"
+    """The score that chooses the best weights and that patience watches. semeval: that of SemEval-2010 Task 8;
+    those ending in _prior: see eval.label_prior."""
+    label_prior: str = "none"
+    """How labels are distributed where the model will be used: klue_dev (the official dev set of KLUE-RE), uniform, or
+    a file with a JSON object (label: share or count). Scores weighted to it stand beside the plain ones. none = no such
+    scores."""
+    resamples: int = 1000
+    """Bootstrap resamples of the last evaluation, for the 95 % intervals of its scores. 0 = no intervals."""
     patience: int | None = None
     """Stop after so many evaluations without a better score. null = never."""
     batch_size: int = 64
@@ -197,6 +219,16 @@ class Config:
     eval: EvalConfig = field(default_factory=EvalConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+
+    @property
+    def has_dev(self) -> bool:
+        """Whether there is something to evaluate on."""
+        return self.data.dev is not None or self.holds_out
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether the dev part comes out of data.train."""
+        return self.data.hold_out is not None or self.data.folds is not None
 
     def resolved(self) -> "Config":
         """With the values that follow from others in place of null."""

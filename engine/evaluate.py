@@ -15,9 +15,11 @@ from tqdm import tqdm
 
 from data.batch import collate
 from data.packed import TokenStore
+from data.rows import Rows
 from engine.guard import NonFiniteError
 from engine.metrics import headline
 from engine.plan import evaluation_batches
+from engine.prior import row_weights
 from engine.signals import StopSignal
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Predictions:
 def predict(
     accelerator: Accelerator,
     model: nn.Module,
-    store: TokenStore,
+    store: TokenStore | Rows,
     batch_size: int,
     title: str,
     no_bar: bool | None,
@@ -80,20 +82,24 @@ def predict(
 
 
 class Evaluation:
-    """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions."""
+    """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions.
+
+    `prior` (C,): see `engine/prior.py`."""
 
     def __init__(
         self,
         accelerator: Accelerator,
-        store: TokenStore,
+        store: TokenStore | Rows,
         labels: list[str],
         negative: int | None,
         batch_size: int,
         no_bar: bool | None,
         stop: StopSignal,
+        prior: np.ndarray | None = None,
     ):
         self.accelerator, self.store, self.labels, self.negative = accelerator, store, labels, negative
         self.batch_size, self.no_bar, self.stop = batch_size, no_bar, stop
+        self.prior, self.weights = prior, row_weights(prior, np.array(store.labels))
         self.predictions: Predictions | None = None
 
     def run(self, model: nn.Module) -> dict[str, float] | None:
@@ -103,7 +109,8 @@ class Evaluation:
         )
         if self.predictions is None:
             return None
-        scores = headline(np.array(self.store.labels), self.predictions.probabilities, self.negative, self.labels)
+        gold = np.array(self.store.labels)
+        scores = headline(gold, self.predictions.probabilities, self.negative, self.labels, self.weights)
         scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
         # decisions follow from these numbers: every process must hold the very same ones
         vector = torch.tensor(list(scores.values()), dtype=torch.float64, device=self.accelerator.device)

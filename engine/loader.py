@@ -9,6 +9,7 @@ from torch import Tensor
 
 from data.batch import Batch, collate
 from data.packed import TokenStore
+from data.rows import Rows
 from engine.plan import Plan
 
 
@@ -37,7 +38,7 @@ class Update:
 class Loader:
     """Updates of the training data for one process."""
 
-    def __init__(self, store: TokenStore, plan: Plan, process: int, pin: bool):
+    def __init__(self, store: TokenStore | Rows, plan: Plan, process: int, pin: bool):
         self.store, self.plan, self.process, self.pin = store, plan, process, pin
         self.updates_per_epoch = plan.updates_per_epoch
         self.examples_per_process, self.padding_share = plan.account()

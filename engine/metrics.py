@@ -13,13 +13,17 @@ from sklearn.metrics import auc, confusion_matrix, f1_score, precision_recall_cu
 DIRECTED = re.compile(r"(.+)\((?:e1,e2|e2,e1)\)")
 
 
-def micro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int, negative: int | None) -> float:
+def micro_f1(
+    labels: np.ndarray, predicted: np.ndarray, classes: int, negative: int | None, weights: np.ndarray | None = None
+) -> float:
     """F1 over all decisions except those for the class `negative`: KLUE-RE leaves out no_relation.
 
     Without a negative class every decision counts, and this is the accuracy.
     """
     counted = [number for number in range(classes) if number != negative]
-    return 100.0 * f1_score(labels, predicted, labels=counted, average="micro", zero_division=0.0)
+    return 100.0 * f1_score(
+        labels, predicted, labels=counted, average="micro", sample_weight=weights, zero_division=0.0
+    )
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
@@ -27,8 +31,8 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     return 100.0 * f1_score(labels, predicted, average="macro", zero_division=0.0)
 
 
-def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    return 100.0 * float(np.mean(labels == predicted))
+def accuracy(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:
+    return 100.0 * float(np.average(labels == predicted, weights=weights))
 
 
 def directed_relations(names: Sequence[str], negative: int | None) -> np.ndarray | None:
@@ -71,11 +75,11 @@ def semeval_f1(labels: np.ndarray, predicted: np.ndarray, relations: np.ndarray)
     return float(np.mean(scores)) if scores else 0.0
 
 
-def auprc(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
+def auprc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, np.ndarray]:
     """Mean area under the precision-recall curve (trapezoid), the negative class included, and that of each class (C,).
 
-    A class without a positive example has no curve: it is NaN and left out of the mean. Raises ValueError for rows that
-    do not sum to 1: areas of logits are other numbers.
+    A class without a positive example (of a weight above 0) has no curve: it is NaN and left out of the mean. Raises
+    ValueError for rows that do not sum to 1: areas of logits are other numbers.
     """
     sums = probabilities.sum(axis=1)
     wrong = ~(np.abs(sums - 1) <= 1e-3) | (probabilities < 0).any(axis=1)
@@ -86,29 +90,42 @@ def auprc(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndar
             f"minimum {probabilities[row].min():.6g}, expected 1 and no negative value (apply softmax once)"
         )
     areas = np.full(probabilities.shape[1], np.nan)
-    for number in np.unique(labels):
-        precision, recall, _ = precision_recall_curve(labels == number, probabilities[:, number])
+    for number in np.unique(labels if weights is None else labels[weights > 0]):
+        precision, recall, _ = precision_recall_curve(labels == number, probabilities[:, number], sample_weight=weights)
         areas[number] = 100.0 * auc(recall, precision)
     return float(np.nanmean(areas)), areas
 
 
 def headline(
-    labels: np.ndarray, probabilities: np.ndarray, negative: int | None, names: Sequence[str] = ()
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    negative: int | None,
+    names: Sequence[str] = (),
+    weights: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The scores that every evaluation reports; `absent_classes` have no example and no place in `auprc`.
 
-    `names` (C,) of the classes; `semeval` is there where they have directions.
+    `names` (C,) of the classes; `semeval` is there where they have directions. `weights` (N,): see `prior.row_weights`;
+    the scores ending in _prior are there with them.
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     relations = directed_relations(names, negative)
     directed = {} if relations is None else {"semeval": semeval_f1(labels, predicted, relations)}
+    weighted = {}
+    if weights is not None:
+        weighted = {
+            "micro_f1_prior": micro_f1(labels, predicted, classes, negative, weights),
+            "auprc_prior": auprc(labels, probabilities, weights)[0],
+            "accuracy_prior": accuracy(labels, predicted, weights),
+        }
     return {
         "micro_f1": micro_f1(labels, predicted, classes, negative),
         "auprc": auprc(labels, probabilities)[0],
         "accuracy": accuracy(labels, predicted),
         "macro_f1": macro_f1(labels, predicted, classes),
         **directed,
+        **weighted,
         "absent_classes": classes - len(np.unique(labels)),
     }
 

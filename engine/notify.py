@@ -22,7 +22,8 @@ CODES = {
 }  # fmt: skip
 SCORES = {
     "micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1",
-    "semeval": "SemEval F1",
+    "semeval": "SemEval F1", "micro_f1_prior": "micro-F1, prior", "auprc_prior": "AUPRC, prior",
+    "accuracy_prior": "accuracy, prior",
 }  # fmt: skip
 
 

@@ -16,6 +16,9 @@ from engine.build import Run, open_part
 from engine.checkpoint import load_model
 from engine.error_rows import Judged
 from engine.errors import write_errors
+from engine.evaluate import Evaluation
+from engine.hparams import main_options
+from engine.intervals import LEVEL, bootstrap
 from engine.manifest import flush, read_tensors, verify
 from engine.metrics import per_class
 from engine.notify import SCORES
@@ -94,7 +97,7 @@ def finish(run: Run, state: State) -> dict | None:
 
     None where a signal broke the scoring off: nothing was written, and the same command does it again.
     """
-    parts = run.parts
+    parts, config = run.parts, run.config
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
     best = parts.checkpoints.path(state.best_step)
     verify(best)  # it may be older than the one that the run continued from
@@ -116,13 +119,17 @@ def finish(run: Run, state: State) -> dict | None:
         "peak_memory": peak_memory(accelerator.device),
         "precision": run.precision,
         "skipped_rows": run.skipped,
+        "data": run.data,
     }
 
     def write() -> None:
+        if config.eval.resamples and parts.evaluation.store is not None:
+            report["intervals"] = intervals_of(parts.evaluation, config.eval.resamples)
         weights = read_tensors(best / "model.safetensors")
         export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding)
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
+        parts.tracker.final(state.best_step, main_options(config), scores)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
 
     with parts.stop.hold():
@@ -130,11 +137,24 @@ def finish(run: Run, state: State) -> dict | None:
     return report
 
 
+def intervals_of(evaluation: Evaluation, resamples: int) -> dict:
+    """Bootstrap intervals of the last evaluation's scores; rows of a sentence are drawn together."""
+    gold, groups = np.array(evaluation.store.labels), np.array(evaluation.store.sentences)
+    probabilities = evaluation.predictions.probabilities
+    found = bootstrap(gold, probabilities, evaluation.negative, groups, evaluation.labels, evaluation.prior, resamples)
+    return {"level": LEVEL, "resamples": resamples, "sentences": len(np.unique(groups))} | found
+
+
+def reach(interval: dict | None) -> str:
+    return "" if interval is None else f"  ({interval['low']:.2f} to {interval['high']:.2f})"
+
+
 def table(report: dict, folder: Path) -> str:
-    """The last thing a run prints."""
+    """The last thing a run prints; in brackets the 95 % intervals."""
     rows = []
     if report["dev"]:
-        rows += [(title, f"{report['dev'][name]:.2f}") for name, title in SCORES.items() if name in report["dev"]]
+        scores, found = report["dev"], report.get("intervals", {})
+        rows += [(t, f"{scores[n]:.2f}{reach(found.get(n))}") for n, t in SCORES.items() if n in scores]
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),

@@ -4,6 +4,7 @@ import hashlib
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
@@ -31,6 +32,7 @@ def run_facts(
     config: Config,
     identities: dict[str, dict[str, str]],
     labels: list[str],
+    prior: np.ndarray | None,
     encoding: dict,
     precision: str,
     threads: int,
@@ -53,7 +55,8 @@ def run_facts(
         "optim": values["optim"],
         "train": {key: values["train"][key] for key in ("epochs", "max_updates", "batch_size", "max_grad_norm")},
         "precision": precision,
-        "eval": {"metric": config.eval.metric, "negative_label": config.data.negative_label},
+        "eval": {"metric": config.eval.metric, "negative_label": config.data.negative_label}
+        | ({} if prior is None else {"label_prior": prior.tolist()}),
     }
     return {"fixed": fixed, "threads": threads, "processes": processes, "code": code_digests()}
 

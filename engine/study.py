@@ -42,6 +42,7 @@ from engine.corpus import rows_without_entities
 from engine.device import set_threads
 from engine.loss_study import compare_losses, loss_variants
 from engine.metrics import headline
+from engine.prior import row_weights
 from engine.probe import Cell, draws, features, probe
 from models.pooling import POOLINGS, Pooling, make_pooling
 
@@ -58,8 +59,8 @@ def main(argv: Sequence[str]) -> int:
         config, config_path, notices = parse(rest)
         for notice in notices:
             print(notice)
-        if config.data.dev is None:
-            raise ValueError("data.dev: a study compares scores on it, expected a file")
+        if not config.has_dev:
+            raise ValueError("data.dev: a study compares scores on it, expected a file, or data.hold_out")
         check_own(own, config)
         asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
         poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
@@ -150,13 +151,14 @@ def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds:
     read = features(model, poolings, probed, train, rows, size, "reading train")
     read_dev = features(model, poolings, probed, dev, np.arange(len(dev)), size, "reading dev")
     labels, gold = np.array(train.labels)[rows], np.array(dev.labels)
+    weights = row_weights(data.prior, gold)
     scores: dict[Cell, list[float]] = {cell: [] for cell in probed}
     bar = tqdm(total=len(seeds) * len(probed), desc="probing", unit=" probes", disable=None)
     for seed, drawn in draws(len(rows), own.share, seeds):
         for cell in probed:
             bar.set_postfix_str(f"{cell[0]}, layer {cell[1]}")
             made = probe(read[cell][drawn], labels[drawn], read_dev[cell], len(data.labels), own.strength, seed)
-            scores[cell].append(headline(gold, made, data.negative, data.labels)[config.eval.metric])
+            scores[cell].append(headline(gold, made, data.negative, data.labels, weights)[config.eval.metric])
             bar.update()
     bar.close()
     return {
@@ -180,7 +182,7 @@ def readable(names: list[str], config: Config, data: Data, hidden_size: int, fin
     for name in names:
         check_parts(dataclasses.replace(config.model, pooling=name, head="linear", with_cls=None), config.data.marker)
         if POOLINGS[name].needs_entities:
-            for part, store in data.stores.items():
+            for part, store in data.files.items():
                 rows_without_entities(f"data.{part}", store, name, "--poolings")
         own_way = POOLINGS[name].has_cls  # reads [CLS] without being told
         pool = make_pooling(name, hidden_size, None if own_way else config.model.with_cls, {}).eval()

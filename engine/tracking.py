@@ -4,13 +4,14 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from engine import figures
+from engine import figures, hparams
 from engine.atomic import write_text
 from engine.metrics import confusion
 
@@ -28,7 +29,7 @@ class Tracker:
         # readers of TensorBoard files drop everything from purge_step on; a run that starts again drops all
         again = step == 0 or owes_evaluation
         self.fresh = not any(folder.glob("events.out.tfevents.*"))
-        self.writer = SummaryWriter(folder, purge_step=step if again else step + 1) if tensorboard else NoWriter()
+        self.writer = Writer(folder, purge_step=step if again else step + 1) if tensorboard else NoWriter()
         for line in kept if again else []:
             if line["step"] == step:
                 numbers = {key: value for key, value in line.items() if key not in ("step", "epoch", "split", "speed")}
@@ -72,6 +73,20 @@ class Tracker:
             self.writer.add_text(name, content, 0)
             self.writer.flush()
 
+    def options(self, options: dict) -> None:
+        """The run's row in the hparams tab, without scores yet; once in the life of a run, as texts are."""
+        if self.fresh:
+            experiment, start, _ = hparams.summaries(options, {})
+            self.writer.add_summaries((experiment, start))
+            self.writer.flush()
+
+    def final(self, step: int, options: dict, scores: dict) -> None:
+        """The scores of the best weights, which are those of `step`, and the end of the run for the hparams tab."""
+        for name, value in scores.items():
+            self.writer.add_scalar(f"{hparams.FINAL}/{name}", value, step)
+        self.writer.add_summaries(hparams.summaries(options, scores))
+        self.writer.flush()
+
     def flush(self) -> None:
         """Wait until all of it is on the disk."""
         os.fsync(self.file.fileno())
@@ -82,8 +97,20 @@ class Tracker:
         self.writer.close()
 
 
+class Writer(SummaryWriter):
+    """With summaries as they are: `add_hparams` would open a run of its own below each run."""
+
+    def add_summaries(self, summaries: Iterable) -> None:
+        for summary in summaries:
+            self.file_writer.add_summary(summary)
+
+
 class Silent:
     """Stands in on all other processes."""
+
+    def options(self, *args, **kwargs) -> None: ...
+
+    def final(self, *args, **kwargs) -> None: ...
 
     def log(self, *args, **kwargs) -> None: ...
 
@@ -98,6 +125,8 @@ class Silent:
 
 class NoWriter:
     """Stands in for TensorBoard."""
+
+    def add_summaries(self, *args, **kwargs) -> None: ...
 
     def add_scalar(self, *args, **kwargs) -> None: ...
 

@@ -65,7 +65,10 @@ COMMANDS = {
 }  # further commands compose, too
 COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
-SHARED = ("data.batch", "data.packed", "data.markers", "data.options")
+SHARED = (
+    "data.batch", "data.packed", "data.markers", "data.options", "data.duplicates", "data.rows", "data.splits",
+    "data.sentences", "data.text",
+)  # fmt: skip
 
 
 def test_only_the_composition_names_concrete_models_losses_and_readers():

@@ -354,8 +354,8 @@ def test_every_array_is_a_plain_array(tmp_path):
     (folder,) = (tmp_path / name for name in folders(tmp_path))
     names = sorted(path.name for path in folder.iterdir())
     assert names == [
-        "id_bytes.npy", "id_offsets.npy", "labels.npy", "offsets.npy", "second.npy", "spans.npy", "store.json",
-        "tokens.npy", "types.npy",
+        "id_bytes.npy", "id_offsets.npy", "labels.npy", "offsets.npy", "second.npy", "sentences.npy", "spans.npy",
+        "store.json", "tokens.npy", "types.npy",
     ]  # fmt: skip
     for name in names:
         if name.endswith(".npy"):

@@ -26,6 +26,7 @@ def store_of(lengths: np.ndarray) -> TokenStore:
         spans=np.full((len(lengths), 2, 3, 2), -1),
         types=np.zeros((len(lengths), 2), dtype=np.int8),
         labels=np.arange(len(lengths)),
+        sentences=np.arange(len(lengths)),
         id_bytes=none,
         id_offsets=none,
         extra={},

@@ -138,7 +138,7 @@ def test_entities_that_are_not_there_are_told(study, tmp_path, capsys):
         (["--strength", "0"], {}, "--strength: got 0.0, expected a number above 0"),
         (["--finetune"], {"model__head": "bilstm", "model__pooling": "cls"}, "the head bilstm reads the states of"),
         (["--layers", "0", "7"], {}, "--layers: got [0, 7], expected numbers from 0 (embeddings) to 1 (the top layer)"),
-        ([], {"data__dev": "null"}, "data.dev: a study compares scores on it, expected a file"),
+        ([], {"data__dev": "null"}, "data.dev: a study compares scores on it, expected a file, or data.hold_out"),
         ([], {"train__epochs": "x"}, "train.epochs: got 'x', expected a whole number"),
         (["--poolings", "entity_type_mean"], {"data__marker": "entity_punct"}, "only data.marker typed_punct writes"),
     ],

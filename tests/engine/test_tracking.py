@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from engine import figures, tracking
+from engine.arguments import parse
+from engine.hparams import main_options
 from engine.tracking import NoWriter, Silent, Tracker, keep_until, read
 
 
@@ -121,3 +124,53 @@ def test_a_confusion_figure_shows_true_labels_in_rows():
     assert axes.get_xlabel() == "predicted"
     shares = figures.confusion(counts, ["a", "b", "c"], share_of="true").axes[0]
     assert [text.get_text() for text in shares.texts] == ["75", "25", "50", "50"]
+
+
+def columns(folder) -> tuple[set[str], set[str], dict]:
+    """Of the hparams tab: option columns, score columns, and this run's options."""
+    contents = EventAccumulator(str(folder)).Reload().summary_metadata
+    found = {
+        tag: HParamsPluginData.FromString(contents[tag].plugin_data.content) for tag in contents if "_hparams_" in tag
+    }
+    experiment = found["_hparams_/experiment"].experiment
+    values = found["_hparams_/session_start_info"].session_start_info.hparams
+    assert "_hparams_/session_end_info" in found
+    return (
+        {info.name for info in experiment.hparam_infos},
+        {info.name.tag for info in experiment.metric_infos},
+        {name: getattr(value, value.WhichOneof("kind")) for name, value in values.items()},
+    )
+
+
+def test_a_run_is_a_row_of_the_hparams_tab(tmp_path):
+    options = main_options(parse(["--loss.name", "focal", "--loss.gamma", "1", "--run.seed", "7"])[0])
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=True)
+    tracker.options(options)
+    tracker.log("dev", 2, 1.0, {"micro_f1": 60.0})
+    tracker.log("dev", 4, 2.0, {"micro_f1": 50.0})
+    tracker.final(2, options, {"micro_f1": 60.0, "auprc": 70.0})
+    tracker.close()
+    names, scores, values = columns(tmp_path)
+    assert names == {*values} == {*options}
+    assert {"final/micro_f1", "final/auprc", "final/micro_f1_prior"} < scores
+    assert (values["loss.name"], values["run.seed"]) == ("focal", 7.0)
+    assert "gamma 1.0" in values["loss.options"]
+    assert (values["optim.lr"], values["optim.head_lr"]) == (0.001, 0.001)
+    assert (values["model.backbone"], values["data.held_out"]) == ("", "")
+    found = scalars(tmp_path)
+    assert found["dev/micro_f1"] == [(2, 60.0), (4, 50.0)]  # untouched
+    assert found["final/micro_f1"] == [(2, 60.0)]  # the best weights, not the last ones
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]  # no run of its own
+
+
+def test_all_runs_have_the_same_columns_of_the_same_types():
+    commands = [
+        [],
+        ["--loss.name", "focal", "--data.dev", "null", "--data.folds", "5", "--data.fold", "2"],
+        ["--optim.head_lr", "1e-4", "--model.dropout", "0", "--train.precision", "bf16", "--model.freeze", "none"],
+        ["--model.head", "bilstm", "--model.pooling", "cls", "--model.head_options.layers", "2"],
+    ]
+    kinds = [{name: type(value) for name, value in main_options(parse(c)[0]).items()} for c in commands]
+    assert all(each == kinds[0] for each in kinds)
+    assert set(kinds[0].values()) == {str, float}
+    assert main_options(parse(commands[1])[0])["data.held_out"] == "2 of 5"

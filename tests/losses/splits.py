@@ -36,6 +36,7 @@ def store() -> TokenStore:
         spans=np.full((N, 2, 3, 2), -1),
         types=np.zeros((N, 2), dtype=np.int8),
         labels=random.permutation(np.repeat([0, 1, 2, 4, 5], [12, 1, 5, 7, 2])),
+        sentences=np.arange(N),
         id_bytes=none,
         id_offsets=none,
         extra={},
