@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.schema import Example
+from data.source import Source
 
 HANDLING = ("keep", "drop_exact", "drop_conflicting")
 
@@ -24,6 +25,15 @@ def triple_key(example: Example) -> bytes:
 def triple_keys(examples: Iterable[Example]) -> np.ndarray:
     """(N, 2) uint64: equal rows are equal triples."""
     return np.frombuffer(b"".join(map(triple_key, examples)), dtype="<u8").reshape(-1, 2)
+
+
+def file_keys(source: Source, skipped: Iterable[int]) -> np.ndarray:
+    """`triple_keys` of the rows of a file that a token store holds: all without the numbers `skipped`."""
+    skipped, keys = set(skipped), bytearray()
+    for number, example in source.examples():
+        if number not in skipped and isinstance(example, Example):
+            keys += triple_key(example)
+    return np.frombuffer(bytes(keys), dtype="<u8").reshape(-1, 2)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
 from engine.prior import check_prior, label_prior, prior_line
+from engine.repeats import drop_repeats, repeat_lines
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
@@ -185,8 +186,12 @@ def read_data(config: Config, quiet: bool) -> Data:
     parts = stores
     if config.holds_out:
         parts, identities["dev"] = hold_out(config.data, stores["train"], labels, config.run.seed)
+    train, dropped = drop_repeats(config.data.duplicates, sources["train"], stores["train"], parts["train"])
+    if dropped is not None:
+        parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
     facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
-    notes = split_lines(facts)
+    facts["duplicates"] = dropped
+    notes = [*split_lines(facts), *repeat_lines(dropped)]
     prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
     if prior is not None:
         check_prior(prior, parts["dev"].labels, labels)

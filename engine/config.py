@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
+from data.duplicates import HANDLING
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
 from data.options import Columns, ReaderOptions
 from engine.deliver import OUTCOMES
@@ -72,6 +73,9 @@ class DataConfig:
     """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"
     """What a bad training row does; a bad dev row is always an error."""
+    duplicates: Literal[HANDLING] = "keep"
+    """Training rows with the sentence and the entities of another: drop_exact keeps the first of those with the same
+    label; drop_conflicting does, too, and drops all those with different labels."""
     cache_dir: str | None = None
     """Where encoded corpora are kept. null = plainloop in the user's cache folder."""
 

@@ -1,6 +1,5 @@
 """What a part of the data holds, counted. Legend: N rows, C labels."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Part:
     """Rows of one file. `numbers` (N,): their place in it, from 1; `triples` (N, 2): see `duplicates.triple_keys`;
-    `sentences` (N,): see `hash_of`; `characters` (N,): of the text.
+    `characters` (N,): of the text.
     """
 
     name: str
@@ -28,7 +27,6 @@ class Part:
     store: TokenStore
     numbers: np.ndarray
     triples: np.ndarray
-    sentences: np.ndarray
     characters: np.ndarray
 
     @cached_property
@@ -40,13 +38,6 @@ class Part:
         return np.bincount(self.store.labels, minlength=classes) / len(self.store)
 
 
-def hash_of(text: str) -> int:
-    """64 bits that stand for a sentence, whatever its blanks."""
-    return int.from_bytes(
-        hashlib.blake2b(" ".join(text.split()).encode(), digest_size=8).digest(), "little", signed=True
-    )
-
-
 def shared(train: Part, dev: Part) -> dict[str, int]:
     """Rows of dev whose sentence, whose triple, whose triple with another label stands in train."""
     label_of: dict[bytes, set[int]] = {}
@@ -54,7 +45,7 @@ def shared(train: Part, dev: Part) -> dict[str, int]:
         label_of.setdefault(key.tobytes(), set()).add(int(label))
     known = [label_of.get(key.tobytes()) for key in dev.triples]
     return {
-        "sentences": int(np.isin(dev.sentences, train.sentences).sum()),
+        "sentences": int(np.isin(dev.store.sentences, train.store.sentences).sum()),
         "triples": sum(found is not None for found in known),
         "other_label": sum(
             found is not None and int(label) not in found for found, label in zip(known, dev.store.labels, strict=True)

@@ -25,7 +25,7 @@ def labels(parts: Mapping[str, Part], names: list[str]) -> Figure:
         place = np.arange(len(order)) - 0.4 + thick * (number + 0.5)
         axes.barh(place, shares, thick, label=f"{name} ({len(part.store):,} rows)")
     axes.set_yticks(range(len(order)), [drawn[number] for number in order], fontsize=8, **family)
-    smallest = min(share for part in parts.values() if (share := 100 / len(part.store)))
+    smallest = min(100 * share for part in parts.values() for share in part.shares(len(names)) if share)
     axes.set(ylim=(len(order) - 0.5, -0.5), xscale="log", xlim=(smallest / 2, 100), xlabel="% of the rows")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right", fontsize=8)

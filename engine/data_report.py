@@ -24,7 +24,7 @@ from engine.arguments import parse
 from engine.atomic import write_text
 from engine.build import check_names, open_part, read_data
 from engine.config import Config
-from engine.data_facts import Part, duplicate_lines, hash_of, type_lines
+from engine.data_facts import Part, duplicate_lines, type_lines
 from engine.data_tables import sections
 from engine.error_rows import as_csv, escaped, table
 
@@ -52,7 +52,7 @@ def report(config: Config, folder: Path) -> str:
     """Leave the report in `folder`; returns the text to print."""
     data = read_data(config, quiet=False)
     parts, repeated = {}, []
-    for name, store in data.stores.items():
+    for name, store in data.files.items():
         location = config.data.train if name == "train" else config.data.dev
         source = open_part(config, name, location)
         parts[name] = read_part(name, location, source, store)
@@ -81,17 +81,16 @@ def report(config: Config, folder: Path) -> str:
 def read_part(name: str, location: str, source: Source, store: TokenStore) -> Part:
     """What the encoded rows do not hold, read from the file again: sentences, places of entities, characters."""
     skipped = {number for number, _ in store.facts["skipped"]}
-    numbers, keys, texts, characters = [], [], [], []
+    numbers, keys, characters = [], [], []
     for number, example in source.examples():
         if number in skipped or isinstance(example, ValueError):
             continue
         numbers.append(number)
         keys.append(triple_key(example))
-        texts.append(hash_of(example.text))
         characters.append(len(example.text))
     assert len(numbers) == len(store), "the file was changed while it was read"
     triples = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 2)
-    return Part(name, location, store, np.array(numbers), triples, np.array(texts), np.array(characters))
+    return Part(name, location, store, np.array(numbers), triples, np.array(characters))
 
 
 def examples_of(source: Source, numbers: np.ndarray) -> dict:

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.config import Config
 from engine.data_facts import Part, shared, type_lines
+from engine.prior import KLUE_DEV, label_prior
 
 Section = tuple[str, list[str], list[list], str]
 PAIRS = 25  # pairs of entity types in the table; types.csv has all
@@ -34,7 +35,7 @@ def files(parts: Mapping[str, Part], classes: int, max_length: int) -> Section:
             part.location,
             f"{rows:,}",
             f"{len(facts['skipped']):,}",
-            f"{len(np.unique(part.sentences)):,}",
+            f"{len(np.unique(part.store.sentences)):,}",
             f"{len(np.unique(part.store.labels))} of {classes}",
             f"{np.median(part.characters):.0f}, {part.characters.max()}",
             f"{lengths.mean():.1f}",
@@ -95,14 +96,19 @@ def label_shares(parts: Mapping[str, Part], labels: Sequence[str], config: Confi
         share = counts / counts.sum()
         for line, there, here in zip(lines, wanted.tolist(), share.tolist(), strict=True):
             line += [f"{100 * there:.2f}", f"{there / here:.2f}" if here else "-"]
-        note = f"Half of the sum of differences to {name}: {50 * np.abs(wanted - share).sum():.1f} %.\n"
+        note = f"Total variation distance to {name}: {50 * np.abs(wanted - share).sum():.1f} %.\n"
     order = np.argsort(-counts, kind="stable").tolist()
     return "Labels", columns, [lines[number] for number in order], note
 
 
 def target(parts: Mapping[str, Part], labels: Sequence[str], config: Config) -> tuple[str, np.ndarray | None]:
-    """How labels are distributed where the model will be used, (C,): those of dev."""
-    return ("dev", parts["dev"].shares(len(labels))) if "dev" in parts else ("", None)
+    """How labels are distributed where the model will be used, (C,): as eval.label_prior says, or as in dev, or, for
+    the labels of KLUE-RE, as in its official dev set."""
+    if config.eval.label_prior != "none":
+        return config.eval.label_prior, label_prior(config.eval.label_prior, list(labels))
+    if "dev" in parts:
+        return "dev", parts["dev"].shares(len(labels))
+    return ("klue_dev", label_prior("klue_dev", list(labels))) if set(labels) == set(KLUE_DEV) else ("", None)
 
 
 def types(named: Sequence[dict], labels: Sequence[str], negative: str | None) -> Section:

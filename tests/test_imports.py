@@ -77,8 +77,8 @@ COMPOSE = {
 }
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = (
-    "data.batch", "data.packed", "data.markers", "data.options", "data.rows", "data.splits", "data.sentences",
-    "data.text",
+    "data.batch", "data.packed", "data.markers", "data.options", "data.duplicates", "data.rows", "data.splits",
+    "data.sentences", "data.text",
 )  # fmt: skip
 
 

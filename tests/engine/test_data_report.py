@@ -2,11 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data import sample
+from data.labels import KLUE
+from engine.config import Config
 from engine.data_facts import Part, shared
 from engine.data_report import aligned, main
 from engine.data_tables import label_shares
@@ -98,9 +101,10 @@ def test_columns_stand_below_each_other_with_hangul():
 
 
 def part(triples: list[int], labels: list[int], sentences: list[int]) -> Part:
-    store = type("Store", (), {"labels": np.array(labels), "__len__": lambda self: len(labels)})()
+    columns = {"labels": np.array(labels), "sentences": np.array(sentences), "__len__": lambda self: len(labels)}
+    store = type("Store", (), columns)()
     keys = np.array([[triple, 0] for triple in triples], dtype=np.uint64)
-    return Part("x", "x", store, np.arange(len(labels)) + 1, keys, np.array(sentences), np.zeros(len(labels)))
+    return Part("x", "x", store, np.arange(len(labels)) + 1, keys, np.zeros(len(labels)))
 
 
 def test_what_is_in_both_parts():
@@ -109,13 +113,17 @@ def test_what_is_in_both_parts():
     assert shared(train, dev) == {"sentences": 3, "triples": 2, "other_label": 1}
 
 
-def test_labels_are_compared_to_dev():
+def test_labels_are_compared_to_the_target():
+    config = Config()
     parts = {"train": part([1, 2, 3, 4], [0, 0, 0, 1], [1] * 4), "dev": part([1, 2], [0, 1], [1] * 2)}
-    _, columns, lines, note = label_shares(parts, ["a", "b", "c"], config=None)
+    _, columns, lines, note = label_shares(parts, ["a", "b", "c"], config)
     assert columns == ["label", " train", " %", " dev, %", " times train"]
-    assert lines == [
-        ["a", "3", "75.00", "50.00", "0.67"],
-        ["b", "1", "25.00", "50.00", "2.00"],
-        ["c", "0", "0.00", "0.00", "-"],
-    ]
+    assert lines[:2] == [["a", "3", "75.00", "50.00", "0.67"], ["b", "1", "25.00", "50.00", "2.00"]]
+    assert lines[2] == ["c", "0", "0.00", "0.00", "-"]
     assert "25.0 %" in note
+    uniform = replace(config, eval=replace(config.eval, label_prior="uniform"))
+    assert [line[3] for line in label_shares(parts, ["a", "b", "c"], uniform)[2]] == ["33.33"] * 3
+    alone = {"train": part([1, 2], [0, 29], [1] * 2)}
+    _, columns, lines, _ = label_shares(alone, KLUE, config)
+    assert columns[3] == " klue_dev, %"
+    assert {line[0]: line[3] for line in lines}["no_relation"] == "59.64"  # 4,631 of 7,765
