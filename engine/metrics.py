@@ -1,14 +1,14 @@
 """Scores: pure functions of numpy arrays, in percent, called once on a whole set, never averaged over batches.
 
 Legend: N examples, C classes. Labels and predictions (N,) hold class numbers; probabilities (N, C) rows that sum to 1.
-Definitions of KLUE-RE: KLUE-baseline, klue_baseline/metrics/functional.py.
+Definitions of KLUE-RE: KLUE-baseline, klue_baseline/metrics/functional.py. scikit-learn is imported where it is used: it takes
+a second, which no start should wait for.
 """
 
 import re
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import auc, confusion_matrix, f1_score, precision_recall_curve, precision_recall_fscore_support
 
 DIRECTED = re.compile(r"(.+)\((?:e1,e2|e2,e1)\)")
 
@@ -20,6 +20,8 @@ def micro_f1(
 
     Without a negative class every decision counts, and this is the accuracy.
     """
+    from sklearn.metrics import f1_score
+
     counted = [number for number in range(classes) if number != negative]
     return 100.0 * f1_score(
         labels, predicted, labels=counted, average="micro", sample_weight=weights, zero_division=0.0
@@ -28,6 +30,8 @@ def micro_f1(
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     """Mean F1 of the classes that occur in labels or predictions."""
+    from sklearn.metrics import f1_score
+
     return 100.0 * f1_score(labels, predicted, average="macro", zero_division=0.0)
 
 
@@ -81,6 +85,8 @@ def auprc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | N
     A class without a positive example (of a weight above 0) has no curve: it is NaN and left out of the mean. Raises
     ValueError for rows that do not sum to 1: areas of logits are other numbers.
     """
+    from sklearn.metrics import auc, precision_recall_curve
+
     sums = probabilities.sum(axis=1)
     wrong = ~(np.abs(sums - 1) <= 1e-3) | (probabilities < 0).any(axis=1)
     if wrong.any():
@@ -132,6 +138,8 @@ def headline(
 
 def per_class(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -> list[dict]:
     """A row a class: label, precision, recall, f1, auprc (None without an example), support, predicted."""
+    from sklearn.metrics import precision_recall_fscore_support
+
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=range(len(names)), zero_division=0.0
@@ -154,4 +162,6 @@ def per_class(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts (C, C): row = true class, column = predicted class."""
+    from sklearn.metrics import confusion_matrix
+
     return confusion_matrix(labels, predicted, labels=range(classes))

@@ -16,7 +16,6 @@ from engine.build import Run, open_part
 from engine.checkpoint import load_model
 from engine.config import prediction_settings
 from engine.error_rows import Judged
-from engine.errors import write_errors
 from engine.evaluate import Evaluation
 from engine.hparams import main_options
 from engine.intervals import LEVEL, bootstrap
@@ -48,6 +47,8 @@ def write_results(run: Run, step: int) -> dict:
     write_predictions(run.folder / "predictions" / "dev.csv", store, predictions.probabilities, labels)
     if not run.config.track.errors:
         return {"classes": per_class(gold, predictions.probabilities, labels)}
+    from engine.errors import write_errors  # with matplotlib, which no start should wait for
+
     ids = [store.id(row) for row in range(len(store))]
     judged = Judged(
         ids=ids,

@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from engine import figures, hparams
+from engine import hparams
 from engine.atomic import write_text
 from engine.metrics import confusion
 
@@ -62,6 +62,8 @@ class Tracker:
         """Two confusion matrices of the last evaluation: counts, and shares by true label."""
         if evaluation.predictions is None or isinstance(self.writer, NoWriter):
             return
+        from engine import figures  # matplotlib takes a second, which no start should wait for
+
         labels = np.array(evaluation.store.labels)
         counts = confusion(labels, evaluation.predictions.probabilities.argmax(axis=1), len(evaluation.labels))
         self.writer.add_figure("confusion/counts", figures.confusion(counts, evaluation.labels), step)
