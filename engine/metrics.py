@@ -1,8 +1,8 @@
 """Scores: pure functions of numpy arrays, in percent, called once on a whole set, never averaged over batches.
 
 Legend: N examples, C classes. Labels and predictions (N,) hold class numbers; probabilities (N, C) rows that sum to 1.
-Definitions of KLUE-RE: KLUE-baseline, klue_baseline/metrics/functional.py. scikit-learn is imported where it is used: it takes
-a second, which no start should wait for.
+Definitions of KLUE-RE: KLUE-baseline, klue_baseline/metrics/functional.py. scikit-learn takes a second to
+import, which no start should wait for, so the functions do it.
 """
 
 import re
