@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from accelerate import Accelerator  # noqa: E402 (found through the line above)
 from transformers import AutoModel  # noqa: E402
+from transformers.utils import logging as transformers_logging  # noqa: E402
 
 import models  # noqa: E402, F401 (registers the model's class)
 from engine.arguments import parse  # noqa: E402
@@ -137,6 +138,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.quick:
         given.seeds, given.rows, given.epochs = given.seeds[:1], 1500, 1
+    transformers_logging.disable_progress_bar()
     rows = some_rows(Path(given.train), Path(given.folder) / "rows.csv", given.rows)
     found = [one(split, seed, rows, given) for seed in given.seeds for split in given.splits]
     told = summary(found)

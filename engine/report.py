@@ -148,16 +148,14 @@ def intervals_of(evaluation: Evaluation, resamples: int) -> dict:
     return {"level": LEVEL, "resamples": resamples, "sentences": len(np.unique(groups))} | found
 
 
-def reach(interval: dict | None) -> str:
-    return "" if interval is None else f"  ({interval['low']:.2f} to {interval['high']:.2f})"
-
-
 def table(report: dict, folder: Path) -> str:
-    """The last thing a run prints; in brackets the 95 % intervals."""
+    """The last thing a run prints."""
     rows = []
     if report["dev"]:
         scores, found = report["dev"], report.get("intervals", {})
-        rows += [(t, f"{scores[n]:.2f}{reach(found.get(n))}") for n, t in SCORES.items() if n in scores]
+        rows += [(title, f"{scores[name]:.2f}") for name, title in SCORES.items() if name in scores]
+        reach = [f"{t} {found[n]['low']:.1f} to {found[n]['high']:.1f}" for n, t in SCORES.items() if n in found]
+        rows += [("95 % interval", "; ".join(reach))] * bool(reach)
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),

@@ -1,5 +1,6 @@
 """Scores under the label distribution of the target: counted by hand, from files, and followed by a run."""
 
+import csv
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn import metrics as sk
 
 from conftest import SHARED_DATA
 from data.labels import BOOSTCAMP, KLUE
+from engine.intervals import bootstrap
 from engine.metrics import headline
 from engine.prior import KLUE_DEV, check_prior, label_prior, row_weights
 from refusals import refused
@@ -144,7 +146,16 @@ def test_a_run_shows_and_follows_weighted_scores(folder, capsys):
     names = ("micro_f1_prior", "auprc_prior", "accuracy_prior")
     assert {name: report["dev"][name] for name in names} == {name: best[name] for name in names}
     assert {*names, "micro_f1", "auprc", "accuracy", "macro_f1"} < {*report["intervals"]}
-    # by hand: 50 of 53 for no_relation, 1 each for the others that occur
+    with (folder.runs / "try" / "predictions" / "dev.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    names = header[3:]
+    gold, written = np.array([names.index(row[1]) for row in rows]), np.array([row[3:] for row in rows], dtype=float)
+    known = label_prior(prior, names)
+    again = bootstrap(gold, written, names.index("no_relation"), np.arange(4), names, known)
+    found = {name: report["intervals"][name] for name in again}
+    for name, interval in again.items():
+        assert found[name] == pytest.approx(interval), name
+    assert "95 % interval    micro-F1 " in said.out
     (folder.runs / "try" / "report.json").unlink()
     assert main(folder.command(*options[2:], "--eval.label_prior", "uniform")) == 2
     assert "was started with another configuration: eval.label_prior" in capsys.readouterr().err
