@@ -208,3 +208,13 @@ def load(folder: Path) -> TokenStore:
     names = ("tokens", "offsets", "second", "spans", "types", "labels", "sentences", "id_bytes", "id_offsets")
     columns = {name: column(name) for name in names}
     return TokenStore(**columns, extra={n: column(f"extra.{n}") for n in meta["extra"]}, facts=meta["facts"])
+
+
+def in_memory(chunk: Chunk) -> TokenStore:
+    """A store of the rows of one chunk, without a file."""
+    columns, extra = dict(chunk.columns), {}
+    for name in chunk.extra or ():
+        extra[name] = columns.pop(f"extra.{name}")
+    for lengths, offsets in (("lengths", "offsets"), ("id_lengths", "id_offsets")):
+        columns[offsets] = np.concatenate([[0], np.cumsum(columns.pop(lengths))])
+    return TokenStore(**columns, extra=extra, facts=dict(chunk.counts))

@@ -58,18 +58,15 @@ def decode(raw: bytes, name: str) -> str:
 
 def lines(raw: bytes | FileBytes, name: str) -> Iterator[str]:
     """The lines of the file `name` with their ends as they are. The whole file is looked through before the first one;
-    raises ValueError as `decode` does. A large file is never in memory as a whole."""
-    if isinstance(raw, bytes):
-        decode(raw, name)
-    else:
-        head(raw, name)
-        for end, block in line_blocks(raw):
-            try:
-                bad = "\0" in block.decode("utf-8")
-            except UnicodeDecodeError:
-                bad = True
-            if bad:
-                decode(raw[:end], name)
+    raises ValueError as `decode` does. It is never text as a whole."""
+    head(raw, name)
+    for end, block in line_blocks(raw):
+        try:
+            bad = "\0" in block.decode("utf-8")
+        except UnicodeDecodeError:
+            bad = True
+        if bad:
+            decode(raw[:end], name)  # says where it stands
     return streamed(raw)
 
 
@@ -95,8 +92,6 @@ def line_blocks(raw: bytes | FileBytes) -> Iterator[tuple[int, bytes]]:
 
 def head(raw: bytes | FileBytes, name: str) -> str:
     """The beginning of the file `name`, with the first line that is not empty; raises ValueError as `decode` does."""
-    if isinstance(raw, bytes):
-        return decode(raw, name)
     filled = (end for end, block in line_blocks(raw) if block.strip())
     return decode(raw[: next(filled, 0)], name)
 

@@ -21,7 +21,7 @@ from data.ids import FirstUse
 from data.source import Source
 from data.words import WordCount
 
-LARGE = 16 << 20  # bytes of a file from which on processes pay, see benchmarks/NOTES.md
+LARGE = 16 << 20  # bytes of a file from which on processes should pay, see benchmarks/NOTES.md
 MOST = 12  # this process reads and writes for all of them, and can do so for about that many
 AHEAD = 4  # chunks a worker that may wait for an earlier one, encoded
 ONE_THREAD = {

@@ -20,7 +20,7 @@ from data import FORMATS
 from data.options import unread
 from engine.checks import check, without_effect
 from engine.config import Config, LossConfig, reader_options, shown
-from engine.constructors import CHOICES, OPTIONS, choose, nearest, spread_options
+from engine.constructors import CHOICES, OPTIONS, choices, choose, nearest, spread_options
 
 DEFAULT = Path(__file__).resolve().parent.parent / "configs" / "sample.yaml"
 SECTIONS = {f.name: f.default_factory for f in dataclasses.fields(Config)}
@@ -34,8 +34,9 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     path, given, problems = command_line(argv)
     values = read_yaml(path)
     given |= spread_options(given)
-    chosen, notices = {}, []
-    for choice in CHOICES:
+    chosen: dict[str, str] = {}
+    chosen["loss.name"], notices = choose(CHOICES[0], values, given)
+    for choice in choices(chosen["loss.name"])[1:]:
         chosen[choice.key], notice = choose(choice, values, given)
         notices += notice
 
@@ -57,10 +58,10 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
         raise SystemExit(0)
 
     merged: dict[str, Any] = {}
-    options = {key for choice in CHOICES for key in choice.known(chosen[choice.key])}
+    options = {key for choice in choices(chosen["loss.name"]) for key in choice.known(chosen[choice.key])}
     problems = [
         f"{key}: the {choice.word} {chosen[choice.key]} needs it"
-        for choice in CHOICES
+        for choice in choices(chosen["loss.name"])
         for key in choice.needed(chosen[choice.key])
         if key not in flat | given
     ]
@@ -150,7 +151,7 @@ def make_parsers(chosen: dict[str, str]) -> tuple[ArgumentParser, ArgumentParser
     losses = Literal[tuple(CHOICES[0].registry)]
     parser.add_argument("--loss.name", type=losses, default=chosen["loss.name"], help="The loss, see losses/.")
     own = ArgumentParser(prog="", exit_on_error=False, allow_abbrev=False, add_help=False)
-    for choice in CHOICES:
+    for choice in choices(chosen["loss.name"]):
         choice.add_to(own, chosen[choice.key])
     for action in [*parser._actions, *own._actions]:
         action.required = False  # keys are parsed one at a time; what is missing is told with the other problems
@@ -174,7 +175,7 @@ def known_keys(chosen: dict[str, str]) -> dict[str, Any]:
         if name != "loss":
             add(name, section)
     known["loss.name"] = Literal[tuple(CHOICES[0].registry)]
-    for choice in CHOICES:
+    for choice in choices(chosen["loss.name"]):
         known |= choice.known(chosen[choice.key])
     return known
 
@@ -194,7 +195,13 @@ def flatten(values: dict, known: dict[str, Any], prefix: str = "") -> list[tuple
 
 
 def is_known(key: str, known: dict[str, Any]) -> bool:
-    return key in known or any(key.startswith(f"{name}.") for name in known if typing.get_origin(known[name]) is dict)
+    return key in known or any(key.startswith(f"{name}.") for name in known if holds_keys(known[name]))
+
+
+def holds_keys(hint: Any) -> bool:
+    """Whether it is a dictionary, or may be one."""
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    return any(dict in (part, typing.get_origin(part)) for part in parts)
 
 
 def group_dict_keys(given: dict[str, str], known: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +228,8 @@ def unknown_key(key: str, known: dict[str, Any]) -> str:
     section = key.split(".")[0]
     if section not in SECTIONS:
         return f"{key}: unknown section {section!r}; sections are {', '.join(SECTIONS)}{nearest(key, known)}"
-    hint = nearest(key, known)
+    below = key.replace("loss.", "loss.base_options.", 1)
+    hint = f"; it is an option of the base: {below}" if below in known and section == "loss" else nearest(key, known)
     if not hint:
         hint = f"; keys of {section}: {', '.join(name for name in known if name.startswith(section + '.'))}"
     return f"{key}: unknown key{hint}"
@@ -267,9 +275,9 @@ def expected(hint: Any, error: Exception) -> str:
 def assemble(flat: dict[str, Any], chosen: dict[str, str]) -> Config:
     """Checked dotted values over the defaults."""
     nested: dict[str, dict] = {name: {} for name in SECTIONS}
-    for choice in CHOICES:
-        below = choice.prefix.partition(".")[2]
-        target = nested["loss"] if not below else nested["model"].setdefault(below, {})
+    for choice in choices(chosen["loss.name"]):
+        section, _, below = choice.prefix.partition(".")
+        target = nested[section] if not below else nested[section].setdefault(below, {})
         # model.dropout speaks for a part's own share unless that is given
         target |= {key: value for key, value in choice.defaults(chosen[choice.key]).items() if key != "dropout"}
     for key, value in flat.items():

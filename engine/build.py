@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run; besides train.py the only file that names concrete models and losses."""
+"""From a configuration to the parts of a run; build_*.py, constructors.py and train.py name concrete parts, too."""
 
 import os
 import warnings
@@ -16,13 +16,14 @@ from data.encode import Encoder
 from data.labels import LEARNED, label_list, learned_labels, negative_number
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
-from data.text import listed
 from engine.arguments import nearest
+from engine.build_loss import make_loss, tell_idle
 from engine.build_model import check_parts, make_encoder, make_model, pooling_of, prepare_backbone
 from engine.checkpoint import Checkpoints
 from engine.config import Config, reader_options
 from engine.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
+from engine.duplicates import drop_repeats, repeat_lines
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
@@ -35,7 +36,6 @@ from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
 from engine.prior import check_prior, label_prior, prior_line
-from engine.repeats import drop_repeats, repeat_lines
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
@@ -43,7 +43,6 @@ from engine.speed import Speed
 from engine.state import State
 from engine.summary import describe
 from engine.tracking import Silent, Tracker
-from losses import LOSSES
 from models import MODELS
 
 
@@ -111,6 +110,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loss_fn = make_loss(config, counts, data.labels).to(accelerator.device)
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
+    tell_idle(loss_fn, model, loader.updates_per_epoch, total)
     notes = [*data.notes, *notes]
     described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
 
@@ -212,41 +212,6 @@ def check_names(config: Config) -> None:
         if name not in registry:
             raise ValueError(f"{key}: got {name!r}, expected one of {', '.join(registry)}{nearest(name, registry)}")
     check_parts(config.model, config.data.marker)
-
-
-def make_loss(config: Config, counts: torch.Tensor, labels: list[str]) -> nn.Module:
-    """The loss, with warnings about classes without training examples, weights that never begin, an unfit head."""
-    loss_fn = LOSSES[config.loss.name](class_counts=counts, **config.loss.options)
-    absent = [labels[number] for number in torch.nonzero(counts == 0).flatten().tolist()]
-    if absent and getattr(loss_fn, "needs_counts", False):
-        warnings.warn(
-            f"loss.name: {config.loss.name} reads how many training examples each class has; {len(absent)} of "
-            f"{len(labels)} have none and count as if they had one: {listed(absent)}",
-            stacklevel=2,
-        )
-    begins = getattr(getattr(loss_fn, "base", loss_fn), "drw_epoch", None)
-    if begins is not None and begins >= config.train.epochs:
-        where = "loss.base_options" if hasattr(loss_fn, "base") else "loss"
-        warnings.warn(
-            f"{where}.drw_epoch has no effect: got {begins}, but the last of {config.train.epochs} epochs is "
-            f"{config.train.epochs - 1}, counted from 0",
-            stacklevel=2,
-        )
-    ldam = config.loss.name == "ldam" or config.loss.options.get("base") == "ldam"
-    if ldam and config.model.head != "cosine":
-        warnings.warn(
-            f"loss.name: the margins of ldam are meant for cosines, which the head {config.model.head} does not give; "
-            "--model.head cosine does",
-            stacklevel=2,
-        )
-    elif ldam:
-        own = config.loss.options if config.loss.name == "ldam" else config.loss.options.get("base_options") or {}
-        scales = own.get("scale", 30.0), config.model.head_options["scale"]
-        if scales[0] != scales[1]:
-            raise ValueError(
-                f"loss.scale: got {scales[0]}, but model.head_options.scale is {scales[1]}; expected the same"
-            )
-    return loss_fn
 
 
 def make_loader(config: Config, store: Store, loss_fn: nn.Module, accelerator: Accelerator) -> Loader:

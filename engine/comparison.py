@@ -25,11 +25,15 @@ class Variant:
     name: str
     options: tuple[str, ...]
 
+    def run_name(self, seed: int) -> str:
+        """Of its run with this seed, as a folder can be called."""
+        return f"{self.name.replace('/', '_')}-seed{seed}"
+
 
 def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
     """A row a variant: mean, sd over the seeds (sample standard deviation, None for one seed), and mean and sd of the
     differences to `reference`, seed by seed: what the seeds share cancels out of them. `difference_95` is the half
-    width of the 95 % interval of their mean (Student's t).
+    width of the 95 % interval of their mean (Student's t). None for a score that is not there (NaN).
     """
     base = np.array(scores[reference], dtype=np.float64)
     rows = []
@@ -40,15 +44,19 @@ def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
         rows.append(
             {
                 "name": name,
-                "scores": values.tolist(),
-                "mean": float(values.mean()),
-                "sd": float(values.std(ddof=1)) if several else None,
-                "difference": float(difference.mean()),
-                "difference_sd": float(difference.std(ddof=1)) if several else None,
-                "difference_95": half_width(difference) if several else None,
+                "scores": [known(value) for value in values],
+                "mean": known(values.mean()),
+                "sd": known(values.std(ddof=1)) if several else None,
+                "difference": known(difference.mean()),
+                "difference_sd": known(difference.std(ddof=1)) if several else None,
+                "difference_95": known(half_width(difference)) if several else None,
             }
         )
     return rows
+
+
+def known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def half_width(values: np.ndarray) -> float:
@@ -68,7 +76,7 @@ def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequenc
     bar = tqdm(total=len(variants) * len(seeds), desc="fine-tuning", unit=" runs", disable=None)
     for seed in seeds:  # the outer loop: a study that is stopped has compared all variants over the seeds so far
         for variant in variants:
-            name = f"{variant.name}-seed{seed}"
+            name = variant.run_name(seed)
             bar.set_postfix_str(name)
             report = runs / name / "report.json"
             own = (f"--run.dir={runs}", f"--run.name={name}", f"--run.seed={seed}")
@@ -91,7 +99,7 @@ def train(options: Sequence[str], log: Path) -> None:
         ).returncode
     if code != 0:
         lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
-        raise ValueError(f"a run of the study ended with code {code}: {lines[-1]} (all of it: {log})")
+        raise ValueError(f"a run ended with code {code}: {lines[-1]} (all of it: {log})")
 
 
 def same_run(folder: Path, command: Sequence[str]) -> None:
@@ -128,10 +136,10 @@ def lines(rows: Sequence[dict], reference: str) -> list[str]:
     for row in rows:
         same = row["name"] == reference
         spread = [None if same else row[key] for key in ("difference_sd", "difference_95")]
-        sd, *spread = ("-" if value is None else f"{value:.2f}" for value in (row["sd"], *spread))
-        difference = "-" if same else f"{row['difference']:+.2f}"
+        mean, sd, *spread = ("-" if value is None else f"{value:.2f}" for value in (row["mean"], row["sd"], *spread))
+        difference = "-" if same or row["difference"] is None else f"{row['difference']:+.2f}"
         texts.append(
-            f"{row['name']:<{width}}  {row['mean']:>7.2f}  {sd:>6}  {difference:>{wide}}  "
+            f"{row['name']:<{width}}  {mean:>7}  {sd:>6}  {difference:>{wide}}  "
             f"{spread[0]:>6}  {'' if spread[1] == '-' else '±'}{spread[1]:>5}"
         )
     return texts

@@ -249,5 +249,16 @@ def reader_options(data: DataConfig) -> ReaderOptions:
     return ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
 
 
+def prediction_settings(config: Config, precision: str) -> dict:
+    """best/prediction.json: what `engine/predictor.py` reads beside labels and encoding."""
+    return {
+        "format": config.data.format,
+        "reader": reader_options(config.data).flat(),
+        "negative_label": config.data.negative_label,
+        "batch_size": config.eval.batch_size,
+        "precision": precision,
+    }
+
+
 def shown(value: Any) -> str:
     return "null" if value is None else repr(value)

@@ -4,6 +4,7 @@ The name is read first, then the options of that constructor: an option that it 
 those it has, and the options of a replaced part in the file are dropped with a notice.
 """
 
+import dataclasses
 import difflib
 import inspect
 import typing
@@ -15,6 +16,7 @@ from jsonargparse import ArgumentParser
 
 from engine.config import shown
 from losses import LOSSES
+from losses.base import bases
 from models.heads import HEADS
 from models.pooling import POOLINGS
 
@@ -62,7 +64,16 @@ CHOICES = (
     Choice("model.pooling", "model.pooling_options", POOLINGS, frozenset({"hidden_size"}), "entity_start"),
     Choice("model.head", "model.head_options", HEADS, frozenset({"features", "hidden_size", "classes"}), "mlp"),
 )
-OPTIONS = {choice.prefix for choice in CHOICES if choice.prefix != "loss"}  # keys that hold a part's options
+OPTIONS = {"loss.base_options", "model.pooling_options", "model.head_options"}  # keys that hold a part's options
+
+
+def choices(loss: str) -> tuple[Choice, ...]:
+    """What is chosen in a run with this loss: one that stands on another one (`base`) has that one's options, too."""
+    own, *others = CHOICES
+    if not {"base", "base_options"} <= own.parameters(loss).keys():
+        return CHOICES
+    base = Choice("loss.base", "loss.base_options", bases(), own.given, own.defaults(loss)["base"])
+    return (dataclasses.replace(own, given=own.given | {"base_options"}), *others, base)
 
 
 def choose(choice: Choice, values: dict, given: dict[str, Any]) -> tuple[str, list[str]]:

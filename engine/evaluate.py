@@ -54,18 +54,19 @@ def predict(
     model.eval()
     shares = evaluation_batches(store.lengths, batch_size, accelerator.num_processes)[accelerator.process_index]
     logits, seen = None, torch.zeros(len(store), device=accelerator.device)
-    for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
-        if stop.agree():
-            model.train(was_training)
-            return None
-        batch, _ = collate(store, share.index)
-        batch = batch.to(accelerator.device)
-        output = model(batch).logits.float()  # (B, C)
-        if logits is None:
-            logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
-        if share.real:
-            logits[batch.index] = output
-            seen[batch.index] += 1
+    with accelerator.autocast():  # around all batches: one half-precision copy of the weights serves them
+        for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
+            if stop.agree():
+                model.train(was_training)
+                return None
+            batch, _ = collate(store, share.index)
+            batch = batch.to(accelerator.device)
+            output = model(batch).logits.float()  # (B, C)
+            if logits is None:
+                logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
+            if share.real:
+                logits[batch.index] = output
+                seen[batch.index] += 1
     model.train(was_training)
     # each row was computed by one process and is zero elsewhere, so the sum is exact
     logits, seen = accelerator.reduce(logits, "sum"), accelerator.reduce(seen, "sum")

@@ -6,6 +6,7 @@ Legend: C classes.
 import csv
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from engine import figures
+from engine.arguments import SECTIONS
 from engine.atomic import write_text
 from engine.build import read_data
 from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
+from engine.constructors import spread_options
 from engine.mistakes import thirds
 
 REFERENCE = "cross_entropy"
@@ -24,15 +27,36 @@ SCORES = ("micro_f1", "macro_f1", "auprc")
 
 
 def loss_variants(words: Sequence[str]) -> list[Variant]:
-    """`focal,gamma=1` to a variant of that name; cross-entropy comes first. ldam gets the head it was made for."""
+    """`focal,gamma=1` to a variant of that name; cross-entropy comes first.
+
+    Other options of train.py have their section: `cross_entropy,model.head=cosine`. ldam, also as a base, gets the head
+    that it was made for, with its scale, unless the word says otherwise.
+    """
     variants = []
     for word in dict.fromkeys([REFERENCE, *words]):
-        name, *options = word.split(",")
-        own = [f"--loss.name={name}", *(f"--loss.{option}" for option in options)]
-        if name == "ldam":
-            own.append("--model.head=cosine")
-        variants.append(Variant(word, tuple(own)))
+        name, *options = split(word)
+        own = {"loss.name": name}
+        for option in options:
+            key, _, value = option.partition("=")
+            own[key if "." in key and key.split(".")[0] in SECTIONS else f"loss.{key}"] = value
+        own |= spread_options(own)
+        where = {name: "loss", own.get("loss.base"): "loss.base_options"}.get("ldam")
+        if where and own.setdefault("model.head", "cosine") == "cosine" and f"{where}.scale" in own:
+            own.setdefault("model.head_options.scale", own[f"{where}.scale"])
+        variants.append(Variant(word, tuple(f"--{key}={value}" for key, value in own.items())))
     return variants
+
+
+def split(word: str) -> list[str]:
+    """At its commas; those inside of {} and [] stay."""
+    parts, depth = [""], 0
+    for letter in word:
+        depth += (letter in "{[") - (letter in "}]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def class_f1(report: dict) -> np.ndarray:
@@ -41,9 +65,10 @@ def class_f1(report: dict) -> np.ndarray:
 
 
 def scores_of(report: dict, parts: dict[str, list[int]]) -> dict[str, float]:
-    """What is compared: scores of the whole, and the mean F1 of each third."""
+    """What is compared: scores of the whole, and the mean F1 of each third; NaN for one without an example in dev."""
     f1 = class_f1(report)
-    means = {f"{name}_f1": float(np.nanmean(f1[part])) if len(part) else np.nan for name, part in parts.items()}
+    there = {name: f1[part][np.isfinite(f1[part])] for name, part in parts.items()}
+    means = {f"{name}_f1": float(part.mean()) if len(part) else np.nan for name, part in there.items()}
     return {name: report["dev"][name] for name in SCORES} | means
 
 
@@ -54,14 +79,15 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
     reports = finetune(variants, seeds, options, folder)
     parts = thirds(counts, data.negative)
     scores = {name: [scores_of(report, parts) for report in found] for name, found in reports.items()}
-    f1 = {name: np.nanmean([class_f1(report) for report in found], axis=0) for name, found in reports.items()}
+    f1 = {name: np.mean([class_f1(report) for report in found], axis=0) for name, found in reports.items()}
     rows = {
         key: paired({name: [each[key] for each in found] for name, found in scores.items()}, REFERENCE)
         for key in next(iter(scores.values()))[0]
     }
     classes = {name: [data.labels[number] for number in part] for name, part in parts.items()}
     found = {"seeds": seeds, "classes": classes, "counts": dict(zip(data.labels, counts.tolist(), strict=True))}
-    write_text(folder / "losses.json", json.dumps(found | {"scores": rows}, indent=1, ensure_ascii=False))
+    text = json.dumps(found | {"scores": rows}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(folder / "losses.json", text)
     content = io.StringIO(newline="")
     table = csv.writer(content)
     columns = ("name", "mean", "sd", "difference", "difference_sd", "difference_95", "scores")
@@ -77,12 +103,14 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
               for name, part in parts.items() if len(part)]  # fmt: skip
     picture = figures.f1_by_count(counts, f1)
     picture.savefig(folder / "f1_by_count.png")
+    shutil.rmtree(folder / "hparams", ignore_errors=True)  # a study that is repeated would add its runs once more
     if config.track.tensorboard:
         with SummaryWriter(folder) as writer:
             writer.add_figure("study/f1_by_count", picture)
             writer.add_text("study", "    " + "\n    ".join(texts))
-            for name, found_scores in scores.items():
-                for seed, each in zip(seeds, found_scores, strict=True):
-                    told = {f"study/{key}": value for key, value in each.items()}
-                    writer.add_hparams({"loss": name, "seed": seed}, told, run_name=f"hparams/{name}-seed{seed}")
+            for each in variants:
+                for seed, values in zip(seeds, scores[each.name], strict=True):
+                    told = {f"study/{key}": value for key, value in values.items() if np.isfinite(value)}
+                    place = f"hparams/{each.run_name(seed)}"
+                    writer.add_hparams({"loss": each.name, "seed": seed}, told, run_name=place)
     return "\n".join([*texts, "", f"study        {folder}"])

@@ -14,6 +14,7 @@ from engine.agreement import on_main
 from engine.atomic import write_text
 from engine.build import Run, open_part
 from engine.checkpoint import load_model
+from engine.config import prediction_settings
 from engine.error_rows import Judged
 from engine.errors import write_errors
 from engine.evaluate import Evaluation
@@ -78,14 +79,14 @@ def examples_again(run: Run, ids: set[str]) -> dict:
         return {}
 
 
-def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict) -> None:
+def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict, prediction: dict) -> None:
     """best/: everything that prediction needs, in save_pretrained form. `weights`: whole, the model may be sharded."""
     temporary = folder.with_name(f".{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary, state_dict=weights)
     tokenizer.save_pretrained(temporary)
-    (temporary / "labels.json").write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
-    (temporary / "encoding.json").write_text(json.dumps(encoding, indent=1, ensure_ascii=False), encoding="utf-8")
+    for name, content in (("labels", labels), ("encoding", encoding), ("prediction", prediction)):
+        (temporary / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     for path in [*temporary.iterdir(), temporary]:
         flush(path)
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +127,8 @@ def finish(run: Run, state: State) -> dict | None:
         if config.eval.resamples and parts.evaluation.store is not None:
             report["intervals"] = intervals_of(parts.evaluation, config.eval.resamples)
         weights = read_tensors(best / "model.safetensors")
-        export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding)
+        settings = prediction_settings(run.config, run.precision)
+        export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding, settings)
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
         parts.tracker.final(state.best_step, main_options(config), scores)

@@ -12,6 +12,8 @@ stopped continues it.
 
 trains losses instead, each with each seed, and compares them to cross-entropy: on the whole and on the frequent, middle
 and rare third of the classes (losses.json, losses.csv, a picture of F1 against class count, TensorBoard's hparams).
+After the loss come its options, and others of train.py with their section: cross_entropy,model.head=cosine. ldam gets
+the head cosine.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from engine import figures
 from engine.arguments import parse
 from engine.atomic import write_text
 from engine.build import Data, check_names, read_data
+from engine.build_loss import check_loss
 from engine.build_model import check_parts, make_model
 from engine.comparison import Variant, finetune, lines, paired
 from engine.config import Config
@@ -48,6 +51,11 @@ from models.pooling import POOLINGS, Pooling, make_pooling
 
 REFERENCE = "cls"
 DEFAULT = ("mean", "max", "entity_start", "entity_start_end")
+PROBES = {
+    "rows": 10000,
+    "share": 0.8,
+    "strength": 0.01,
+}  # defaults; None in the parser, to see what was given
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,6 +70,7 @@ def main(argv: Sequence[str]) -> int:
         if not config.has_dev:
             raise ValueError("data.dev: a study compares scores on it, expected a file, or data.hold_out")
         check_own(own, config)
+        vars(own).update({key: value for key, value in PROBES.items() if getattr(own, key) is None})
         asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
         poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
         variants = [variant(name, config) for name in poolings] if own.finetune else []
@@ -96,10 +105,12 @@ def study_parser() -> argparse.ArgumentParser:
     parser.add_argument("--losses", nargs="+", metavar="NAME", help="compare losses instead, such as focal,gamma=1")
     parser.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="default: 3, counted from run.seed")
-    parser.add_argument("--rows", type=int, default=10000, help="training rows of a probe, at most; default: 10000")
-    parser.add_argument("--share", type=float, default=0.8, help="of those rows, for each seed others; default: 0.8")
-    parser.add_argument("--strength", type=float, default=0.01, help="C of the logistic regression; default: 0.01")
-    parser.add_argument("--finetune", action="store_true", help="also train each pooling with each seed (train.py)")
+    parser.add_argument("--rows", type=int, help="training rows of a probe, at most; default: 10000")
+    parser.add_argument("--share", type=float, help="of those rows, for each seed others; default: 0.8")
+    parser.add_argument("--strength", type=float, help="C of the logistic regression; default: 0.01")
+    parser.add_argument(
+        "--finetune", action="store_true", default=None, help="also train each pooling with each seed (train.py)"
+    )
     return parser
 
 
@@ -107,14 +118,17 @@ def check_own(own: argparse.Namespace, config: Config) -> None:
     """Ranges of the study's own options. Raises ValueError that names the option."""
     if unknown := [name for name in own.poolings or () if name not in POOLINGS]:
         raise ValueError(f"--poolings: got {', '.join(unknown)}, expected some of {', '.join(POOLINGS)}")
+    for_probes = ("rows", "poolings", "layers", "share", "strength", "finetune")
+    if own.losses and (idle := [f"--{name}" for name in for_probes if getattr(own, name) is not None]):
+        raise ValueError(f"--losses: got {', '.join(idle)} with it, expected none of them: they are for poolings")
     for option, value, least in (("seeds", own.seeds, 1), ("rows", own.rows, 10)):
-        if value < least:
+        if value is not None and value < least:
             raise ValueError(f"--{option}: got {value}, expected {least} or more")
-    if not 0 < own.share < 1:
+    if own.share is not None and not 0 < own.share < 1:
         raise ValueError(f"--share: got {own.share}, expected a number between 0 and 1: seeds differ in their rows")
-    if not own.strength > 0:
+    if own.strength is not None and not own.strength > 0:
         raise ValueError(f"--strength: got {own.strength}, expected a number above 0")
-    if config.model.reinit:
+    if config.model.reinit and not own.losses:
         raise ValueError("model.reinit: a probe would read layers that never learned; expected 0")
 
 
@@ -127,7 +141,9 @@ def variant(name: str, config: Config) -> Variant:
 def check_variants(variants: Sequence[Variant], options: Sequence[str]) -> None:
     """Raises ValueError, before anything is computed, for a variant that train.py would refuse."""
     for each in variants:
-        check_names(parse([*options, *each.options])[0])
+        config, _, _ = parse([*options, *each.options, f"--run.name={each.run_name(0)}"])
+        check_names(config)
+        check_loss(config)
 
 
 def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds: list[int]) -> dict:

@@ -7,35 +7,49 @@ import warnings
 from torch import Tensor, nn
 
 
-def make_base(name: str, base: str, options: dict | None, class_counts: Tensor) -> nn.Module:
-    """The loss `base` with its own options, under the loss `name`. Raises ValueError for names and options unknown."""
-    from losses import LOSSES  # here, because the registry names the losses that call this
+class OverBase(nn.Module):
+    """A loss over another one, `base`, with that one's own options; class weights are the base's."""
 
-    simple = {key: loss for key, loss in LOSSES.items() if getattr(loss, "views", 1) == getattr(loss, "group", 1) == 1}
-    if base not in simple:
-        raise ValueError(f"loss.base: got {base!r}, expected one of {', '.join(simple)}")
-    known = [key for key in inspect.signature(simple[base].__init__).parameters if key not in ("self", "class_counts")]
-    if unknown := [key for key in options or {} if key not in known]:
-        raise ValueError(
-            f"loss.base_options.{unknown[0]}: the loss {base} has no such option; it has {', '.join(known)}"
-        )
+    def __init__(self, class_counts: Tensor, base: str, base_options: dict | None):
+        super().__init__()
+        self.base = make_base(base, base_options or {}, class_counts)
+        self.needs_counts = self.base.needs_counts
+
+    def weight(self, labels: Tensor) -> Tensor:
+        """The weight of each example's class, (B,)."""
+        return self.base.weight(labels)
+
+    def at(self, epoch: int) -> "OverBase":
+        """The loss of an epoch: over that of its base."""
+        base = self.base.at(epoch)
+        if base is self.base:
+            return self
+        other = copy.deepcopy(self)
+        other.base = base
+        return other
+
+
+def bases() -> dict[str, type]:
+    """The losses that can be a base: those that need neither views nor neighbours."""
+    from losses import LOSSES  # here, because the registry names the losses that stand on others
+
+    return {key: loss for key, loss in LOSSES.items() if getattr(loss, "views", 1) == getattr(loss, "group", 1) == 1}
+
+
+def make_base(name: str, options: dict, class_counts: Tensor) -> nn.Module:
+    """The base `name` with its own options. Raises ValueError for names and options unknown."""
+    known = bases()
+    if name not in known:
+        raise ValueError(f"loss.base: got {name!r}, expected one of {', '.join(known)}")
+    own = [key for key in inspect.signature(known[name].__init__).parameters if key not in ("self", "class_counts")]
+    if unknown := [key for key in options if key not in own]:
+        raise ValueError(f"loss.base_options.{unknown[0]}: the loss {name} has no such option; it has {', '.join(own)}")
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            made = simple[base](class_counts=class_counts, **(options or {}))
-        for warning in told:  # they name an option as if it stood for itself
-            warnings.warn(str(warning.message).replace("loss.", "loss.base_options."), stacklevel=3)
-        return made
-    except TypeError as error:
-        raise ValueError(f"loss.base_options: {error}") from None
+            made = known[name](class_counts=class_counts, **options)
     except ValueError as error:
         raise ValueError(str(error).replace("loss.", "loss.base_options.", 1)) from None
-
-
-def with_base(loss: nn.Module, base: nn.Module) -> nn.Module:
-    """The same loss over another base."""
-    if base is loss.base:
-        return loss
-    other = copy.copy(loss)
-    other._modules = loss._modules | {"base": base}
-    return other
+    for warning in told:  # they name an option as if it stood for itself
+        warnings.warn(str(warning.message).replace("loss.", "loss.base_options."), stacklevel=4)
+    return made

@@ -4,7 +4,9 @@ Legend: B examples, C classes.
 """
 
 import copy
+import math
 import warnings
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
@@ -36,13 +38,13 @@ class Loss(nn.Module):
         drw_epoch: int | None = None,
     ):
         super().__init__()
-        if class_weights not in get_args(ClassWeights):  # the options of a base come unchecked
+        if class_weights not in get_args(ClassWeights):
             kinds = ", ".join(get_args(ClassWeights))
             raise ValueError(f"loss.class_weights: got {class_weights!r}, expected one of {kinds}")
-        if beta is not None and not 0 <= beta < 1:
-            raise ValueError(f"loss.beta: got {beta}, expected 0 up to below 1")
-        if drw_epoch is not None and drw_epoch < 0:
-            raise ValueError(f"loss.drw_epoch: got {drw_epoch}, expected an epoch, counted from 0")
+        if beta is not None:
+            rate("beta", beta, below=1)
+        if drw_epoch is not None:
+            number("drw_epoch", drw_epoch, "an epoch, counted from 0", lambda epoch: epoch >= 0 and epoch == int(epoch))
         if beta is not None and class_weights != "class_balanced":
             warnings.warn("loss.beta has no effect: loss.class_weights is not class_balanced", stacklevel=2)
         if drw_epoch is not None and class_weights == "none":
@@ -87,8 +89,13 @@ def wide(logits: Tensor) -> Tensor:
 
 def rate(name: str, value: float, least: float = 0.0, below: float | None = None) -> float:
     """`value`, checked. Raises ValueError that names the option `loss.<name>`."""
-    number = isinstance(value, (int, float))
-    if not number or not value >= least or value == float("inf") or (below is not None and not value < below):
-        wanted = f"a number from {least:g}" + (f" up to below {below:g}" if below is not None else "")
+    wanted = f"a number from {least:g}" + (f" up to below {below:g}" if below is not None else "")
+    return number(name, value, wanted, lambda value: least <= value < (math.inf if below is None else below))
+
+
+def number(name: str, value: float, wanted: str, fits: Callable[[float], bool]) -> float:
+    """`value`, which must be a finite number that `fits`. Raises ValueError that names the option `loss.<name>`."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not fits(value):
         raise ValueError(f"loss.{name}: got {value!r}, expected {wanted}")
     return value

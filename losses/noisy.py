@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.loss import ClassWeights, Loss, rate
+from losses.loss import ClassWeights, Loss, number, rate
 
 
 class GeneralizedCrossEntropy(Loss):
@@ -22,9 +22,7 @@ class GeneralizedCrossEntropy(Loss):
         drw_epoch: int | None = None,
     ):
         super().__init__(class_counts, class_weights, beta, drw_epoch)
-        if not 0 < q <= 1:
-            raise ValueError(f"loss.q: got {q}, expected a number above 0, up to 1")
-        self.q = q
+        self.q = number("q", q, "a number above 0, up to 1", lambda value: 0 < value <= 1)
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         log_p = -F.cross_entropy(logits, labels, reduction="none")  # (B,)
@@ -36,13 +34,15 @@ class SymmetricCrossEntropy(Loss):
     exchanged, the logarithm of 0 taken to be `log_zero`.
 
     Wang et al. 2019, arXiv 1908.06112, equations 6-8 (its beta is `reverse` here). alpha 1, reverse 0 is cross-entropy.
+    alpha 6 and reverse 0.1 are the authors' for 100 classes (CIFAR-100) and train the 30 of KLUE-RE; theirs for 10,
+    alpha 0.1 and reverse 1, hardly begin to.
     """
 
     def __init__(
         self,
         class_counts: Tensor,
-        alpha: float = 0.1,
-        reverse: float = 1.0,
+        alpha: float = 6.0,
+        reverse: float = 0.1,
         log_zero: float = -4.0,
         class_weights: ClassWeights = "none",
         beta: float | None = None,
@@ -50,9 +50,7 @@ class SymmetricCrossEntropy(Loss):
     ):
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.alpha, self.reverse = rate("alpha", alpha), rate("reverse", reverse)
-        if not log_zero < 0:
-            raise ValueError(f"loss.log_zero: got {log_zero}, expected a number below 0")
-        self.log_zero = log_zero
+        self.log_zero = number("log_zero", log_zero, "a number below 0", lambda value: value < 0)
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         losses = F.cross_entropy(logits, labels, reduction="none")  # (B,)

@@ -1,12 +1,12 @@
 """R-Drop: two passes of the same example under two dropout masks must agree."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from losses.base import make_base, with_base
+from losses.base import OverBase
 from losses.loss import rate, wide
 
 
-class RDrop(nn.Module):
+class RDrop(OverBase):
     """Mean of the base loss of both views + alpha * (KL(p1 || p2) + KL(p2 || p1)) / 2, times the example's weight.
 
     Liang et al. 2021, arXiv 2106.14448, equations 1-3, with the mean of the two base losses as in the authors' code
@@ -20,10 +20,8 @@ class RDrop(nn.Module):
     def __init__(
         self, class_counts: Tensor, alpha: float = 1.0, base: str = "cross_entropy", base_options: dict | None = None
     ):
-        super().__init__()
+        super().__init__(class_counts, base, base_options)
         self.alpha = rate("alpha", alpha)
-        self.base = make_base("r_drop", base, base_options, class_counts)
-        self.needs_counts = self.base.needs_counts
 
     def forward(self, output, labels: Tensor) -> Tensor:
         """output.logits (2B, C), the views of an example next to each other, labels (2B,) -> (B,)."""
@@ -33,9 +31,3 @@ class RDrop(nn.Module):
         difference = first - second
         agreement = ((first.exp() - second.exp()) * difference).sum(dim=1) / 2  # (B,): both KL, written as one sum
         return losses + self.alpha * self.weight(labels[::2]).to(losses.dtype) * agreement
-
-    def weight(self, labels: Tensor) -> Tensor:
-        return self.base.weight(labels)
-
-    def at(self, epoch: int) -> "RDrop":
-        return with_base(self, self.base.at(epoch))

@@ -1,14 +1,14 @@
 """Supervised contrastive: states of the same class together, of other classes apart."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from losses.base import make_base, with_base
-from losses.loss import rate, wide
+from losses.base import OverBase
+from losses.loss import number, rate, wide
 
 
-class SupervisedContrastive(nn.Module):
+class SupervisedContrastive(OverBase):
     """The base loss + factor * contrast of the features, times the example's weight.
 
     The contrast of an anchor i is the mean over the rows j of its group with its label of
@@ -31,15 +31,12 @@ class SupervisedContrastive(nn.Module):
         base: str = "cross_entropy",
         base_options: dict | None = None,
     ):
-        super().__init__()
+        super().__init__(class_counts, base, base_options)
         self.factor = rate("factor", factor)
-        if not temperature > 0:
-            raise ValueError(f"loss.temperature: got {temperature}, expected a number above 0")
+        self.temperature = number("temperature", temperature, "a number above 0", lambda value: value > 0)
         if group < 1 or views not in (1, 2) or group * views < 2:
             raise ValueError(f"loss.group, loss.views: got {group} and {views}, expected at least 2 rows, 1 or 2 views")
-        self.temperature, self.group, self.views = temperature, group, views
-        self.base = make_base("supervised_contrastive", base, base_options, class_counts)
-        self.needs_counts = self.base.needs_counts
+        self.group, self.views = group, views
 
     def forward(self, output, labels: Tensor) -> Tensor:
         """output.logits (R, C), output.features (R, F), labels (R,) -> (B,); R = B * views rows, group after group."""
@@ -53,8 +50,9 @@ class SupervisedContrastive(nn.Module):
         size = self.group * self.views  # rows of a group; the last one may be short
         directions = F.normalize(features, dim=1)
         rows, missing = len(labels), -len(labels) % size
-        z = F.pad(directions, (0, 0, 0, missing)).view(-1, size, features.shape[1])  # (G, size, F)
-        label = F.pad(labels, (0, missing), value=-1).view(-1, size)  # (G, size)
+        z = torch.cat([directions, directions.new_zeros(missing, features.shape[1])])
+        z = z.view(-1, size, features.shape[1])  # (G, size, F)
+        label = torch.cat([labels, labels.new_full((missing,), -1)]).view(-1, size)  # (G, size)
         similar = z @ z.transpose(1, 2) / self.temperature  # (G, size, size)
         itself = torch.eye(size, dtype=torch.bool, device=labels.device)
         others = (label >= 0)[:, None] & ~itself  # rows that an anchor sees
@@ -64,9 +62,3 @@ class SupervisedContrastive(nn.Module):
         log_share = similar - similar.masked_fill(~seen, -torch.inf).logsumexp(dim=2, keepdim=True)
         summed = log_share.masked_fill(~partners, 0.0).sum(dim=2)
         return -(summed / partners.sum(dim=2).clamp_min(1)).flatten()[:rows]  # (R,)
-
-    def weight(self, labels: Tensor) -> Tensor:
-        return self.base.weight(labels)
-
-    def at(self, epoch: int) -> "SupervisedContrastive":
-        return with_base(self, self.base.at(epoch))

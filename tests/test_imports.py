@@ -60,10 +60,21 @@ COMMANDS = {
     "engine/loss_study.py",
     "engine/probe.py",
     "engine/predict.py",
+    "engine/predictor.py",
+    "engine/compare.py",
+    "engine/repeat.py",
+    "engine/writers.py",
     "engine/data_report.py",
     "engine/data_facts.py",
 }  # further commands compose, too
-COMPOSE = {"engine/build.py", "engine/build_model.py", "engine/constructors.py", "engine/arguments.py", "train.py"}
+COMPOSE = {
+    "engine/build.py",
+    "engine/build_loss.py",
+    "engine/build_model.py",
+    "engine/constructors.py",
+    "engine/arguments.py",
+    "train.py",
+}
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = (
     "data.batch", "data.packed", "data.markers", "data.options", "data.duplicates", "data.rows", "data.splits",

@@ -12,7 +12,7 @@ import torch
 
 from data.batch import collate
 from engine.build import build, make_loader, make_loss, read_data
-from engine.build_model import make_model
+from engine.build_model import make_model, prepare_backbone
 from engine.evaluate import predict
 from engine.loop import train
 from engine.metrics import headline
@@ -101,7 +101,9 @@ class Bare:
         data = read_data(self.config, quiet=True)
         store = data.stores["train"]
         torch.manual_seed(case.seed)
-        self.model = make_model(self.config, data.tokenizer, data.new, len(data.labels)).to(self.device)
+        model = make_model(self.config, data.tokenizer, data.new, len(data.labels))
+        prepare_backbone(model, self.config.model, self.device, case.precision)
+        self.model = model.to(self.device)
         counts = torch.bincount(torch.from_numpy(store.labels[:].copy()), minlength=len(data.labels))
         self.loss_fn = make_loss(self.config, counts, data.labels).to(self.device)
         alone = SimpleNamespace(num_processes=1, process_index=0, device=self.device)

@@ -143,6 +143,8 @@ def test_typed_punct_covers_every_entity_exactly(name):
         _, padding = Plan(lengths, seed=42, batch_size=32).account()
         in_order_of_chance = np.random.default_rng(0).permutation(lengths)[: 1014 * 32].reshape(-1, 32)
         assert padding == pytest.approx(0.028, abs=0.002)
+        _, padding = Plan(lengths, seed=42, batch_size=32, micro_batch_size=8).account()
+        assert padding == pytest.approx(0.006, abs=0.001)
         assert 1 - in_order_of_chance.sum() / (32 * in_order_of_chance.max(axis=1)).sum() > 0.5
 
 

@@ -304,6 +304,83 @@ def test_an_option_without_a_default_must_be_given(losses):
     assert len(problems(["--loss.name", "smooth", "--train.epochs", "x"])) == 2
 
 
+# losses over another one ------------------------------------------------------------------------------------------
+
+OVER = ["--loss.name", "r_drop", "--loss.base", "focal"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--loss.base_options.gamma", "5e-1"], ["--loss.base_options.gamma=0.5"], ["--loss.base_options={gamma: .5}"]],
+)
+def test_the_options_of_a_base_are_its_constructors(argv):
+    options = parse([*OVER, *argv])[0].loss.options
+    assert (options["base"], options["base_options"]["gamma"]) == ("focal", 0.5)
+    assert options["base_options"]["class_weights"] == "none"  # defaults are written down
+
+
+def test_the_options_of_a_base_in_the_file(file, tmp_path):
+    path = file("model: {backbone: x}\nloss: {name: r_drop, base: focal, base_options: {gamma: 5e-1, drw_epoch: 2}}\n")
+    config = parse(["--config", path])[0]
+    assert config.loss.options["base_options"] | {"gamma": 0.5, "drw_epoch": 2} == config.loss.options["base_options"]
+    saved = tmp_path / "config.yaml"
+    saved.write_text(config.to_yaml(), encoding="utf-8")
+    assert parse(["--config", str(saved)])[0] == config
+    other, _, notices = parse(["--config", path, "--loss.base", "dice"])
+    assert "gamma" not in other.loss.options["base_options"]
+    assert notices == [
+        "loss.base_options.gamma, loss.base_options.drw_epoch of focal dropped: the base is dice"
+    ]  # fmt: skip
+    empty = file("model: {backbone: x}\nloss:\n  name: r_drop\n  base_options:\n    # beta: 0.9\n")
+    assert parse(["--config", empty])[0].loss.options["base_options"]["beta"] is None
+
+
+@pytest.mark.parametrize(
+    "options, line",
+    [
+        ("{drw_epoch: 1.5}", "loss.base_options.drw_epoch: got 1.5, expected a whole number or null"),
+        ("{drw_epoch: true}", "loss.base_options.drw_epoch: got True, expected a whole number or null"),
+        ("{gamma: true}", "loss.base_options.gamma: got True, expected a number"),
+        ("{gamma: high}", "loss.base_options.gamma: got 'high', expected a number"),
+        ("{gama: 1}", "loss.base_options.gama: unknown key; did you mean loss.base_options.gamma?"),
+        ("{class_weights: balanced}", "loss.base_options.class_weights: got 'balanced', expected one of none, inverse"),
+        ("{class_counts: [1]}", "loss.base_options.class_counts: unknown key"),
+    ],
+)
+def test_a_wrong_option_of_a_base_is_one_line(file, options, line):
+    written = "model: {backbone: x}\nloss: {name: r_drop, base: focal, base_options: " + options + "}\n"
+    [told] = problems(["--config", file(written)])
+    assert told.startswith(line)
+
+
+@pytest.mark.parametrize(
+    "argv, line",
+    [
+        ([*OVER, "--loss.class_weights", "none"],
+         "loss.class_weights: unknown key; it is an option of the base: loss.base_options.class_weights"),
+        ([*OVER, "--loss.gamma", "1"], "loss.gamma: unknown key; it is an option of the base: loss.base_options.gamma"),
+        (["--loss.name", "r_drop", "--loss.base", "focl"], "loss.base: got 'focl', expected one of cross_entropy"),
+        (["--loss.name", "r_drop", "--loss.base", "r_drop"], "loss.base: got 'r_drop', expected one of cross_entropy"),
+        (["--loss.base_options.gamma", "1"], "loss.base_options.gamma: unknown key"),
+    ],
+)  # fmt: skip
+def test_where_an_option_of_a_base_belongs(argv, line):
+    [told] = problems(argv)
+    assert told.startswith(line)
+
+
+class Tables(nn.Module):
+    def __init__(self, class_counts: torch.Tensor, costs: dict | None = None, typed: dict[str, float] | None = None):
+        super().__init__()
+
+
+def test_a_dictionary_that_may_be_null_takes_its_keys_one_by_one(monkeypatch):
+    monkeypatch.setitem(LOSSES, "tables", Tables)
+    loss = parse(["--loss.name", "tables", "--loss.costs.a", "2", "--loss.typed.b", "0.5"])[0].loss
+    assert loss.options == {"costs": {"a": 2}, "typed": {"b": 0.5}}
+    assert parse(["--loss.name", "tables", "--loss.costs", "null"])[0].loss.options == {"costs": None, "typed": None}
+
+
 # poolings and heads -----------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ from engine.plan import Plan, due, evaluation_batches, total_updates
 from engine.randomness import seed_of
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=150).map(np.array)
-LONG = st.lists(st.integers(65_500, 65_600), min_size=1, max_size=150).map(np.array)  # on both sides of 16 bits
+# on both sides of 16 bits
+LONG = st.lists(st.integers(1, 9) | st.integers(65_500, 65_600), min_size=1, max_size=150).map(np.array)
 
 
 @st.composite
@@ -144,14 +145,15 @@ def test_only_the_largest_updates_leave_the_order_of_chance_and_only_in_the_firs
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("options", [{}, {"micro_batch_size": 8}, {"micro_batch_size": 8, "processes": 2}])
 def test_no_forward_pass_of_the_first_epoch_is_larger_than_those_of_its_first_three_updates(seed, options):
-    """Memory runs out at once or never, on the padded path and on the packed one, also for a long row in the rest."""
+    """Memory runs out at once or never, also for a long row in the short update: padded, and packed where uncut."""
     lengths = np.random.default_rng(seed).integers(5, 300, size=32 * 70 + 9)
     plan = Plan(lengths, seed=seed, batch_size=32, **options)
     # the short update keeps the longest of the last window: make one of it the longest of all
     [short] = [update for update in plan.updates(0) if len(update) < 32]
     lengths[short[-1]] = 512
     passes = [[s for shares in plan.cut(update) for s in shares] for update in plan.updates(0)]
-    for demand in (lambda s: positions(s, lengths), lambda s: int(lengths[s.index].sum())):
+    demands = [lambda s: positions(s, lengths), lambda s: int(lengths[s.index].sum())]
+    for demand in demands[: 1 if options else 2]:
         largest = [max(map(demand, shares)) for shares in passes]
         assert max(largest[3:]) <= max(largest[:3])
 

@@ -64,7 +64,7 @@ def poly1(z, y, n, epsilon=1.0):
     return -p.log() + epsilon * (1 - p)
 
 
-def dice(z, y, n, alpha=1.0, smooth=1.0):
+def dice(z, y, n, alpha=0.01, smooth=1.0):
     """Li et al. 2020, equation 11: 1 - (2 (1 - p)^alpha p y + gamma) / ((1 - p)^alpha p + y + gamma), a class."""
     total = 0
     for c, p in enumerate(probabilities(z)):
@@ -78,7 +78,7 @@ def generalized_cross_entropy(z, y, n, q=0.7):
     return (1 - probabilities(z)[y] ** q) / q
 
 
-def symmetric_cross_entropy(z, y, n, alpha=0.1, reverse=1.0, log_zero=-4.0):
+def symmetric_cross_entropy(z, y, n, alpha=6.0, reverse=0.1, log_zero=-4.0):
     """Wang et al. 2019: alpha * -sum q log p + beta * -sum p log q, where log 1 = 0 and log 0 = A."""
     p = probabilities(z)
     straight = -sum(float(c == y) * p[c].log() for c in range(len(z)))

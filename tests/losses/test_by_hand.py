@@ -32,7 +32,7 @@ BY_HAND = {
     "logit_adjustment": ({"tau": 0.5}, LOG(7 / 4)),
     "poly1": ({"epsilon": 2.0}, LOG(4) + 1.5),
     # a = 3/16 for both classes: 1 - (3/8 + 1) / (3/16 + 2), 1 - 1 / (3/16 + 1)
-    "dice": ({}, 1 - 22 / 35 + 1 - 16 / 19),
+    "dice": ({"alpha": 1.0}, 1 - 22 / 35 + 1 - 16 / 19),
     "generalized_cross_entropy": ({"q": 0.5}, (1 - 0.5) / 0.5),
     "symmetric_cross_entropy": ({"alpha": 0.5, "reverse": 2.0, "log_zero": -4.0}, 0.5 * LOG(4) + 2 * 4 * 3 / 4),
 }

@@ -17,7 +17,7 @@ REFUSED = {
     "smoothing 1": ("label_smoothing", {"smoothing": 1.0}, "loss.smoothing: got 1.0, expected a number from 0 up to"),
     "smoothing of focal": ("focal", {"smoothing": -0.1}, "loss.smoothing: got -0.1"),
     "smoothing of class_balanced": ("class_balanced", {"smoothing": 2.0}, "loss.smoothing: got 2.0"),
-    "beta 1": ("class_balanced", {"beta": 1.0}, "loss.beta: got 1.0, expected 0 up to below 1"),
+    "beta 1": ("class_balanced", {"beta": 1.0}, "loss.beta: got 1.0, expected a number from 0 up to below 1"),
     "beta below 0": ("cross_entropy", {"class_weights": "class_balanced", "beta": -0.1}, "loss.beta: got -0.1"),
     "drw_epoch below 0": ("inverse_frequency", {"drw_epoch": -1}, "loss.drw_epoch: got -1, expected an epoch"),
     "class_weights": ("focal", {"class_weights": "inverse"}, "loss.class_weights: got 'inverse', expected one of none"),
@@ -26,11 +26,16 @@ REFUSED = {
     "tau": ("logit_adjustment", {"tau": -1.0}, "loss.tau: got -1.0"),
     "epsilon": ("poly1", {"epsilon": -1.5}, "loss.epsilon: got -1.5, expected a number from -1"),
     "dice alpha": ("dice", {"alpha": -1.0}, "loss.alpha: got -1.0"),
-    "dice smooth 0": ("dice", {"smooth": 0.0}, "loss.smooth: got 0"),
+    "dice smooth 0": ("dice", {"smooth": 0.0}, "loss.smooth: got 0.0, expected a number above 0"),
     "q 0": ("generalized_cross_entropy", {"q": 0.0}, "loss.q: got 0.0, expected a number above 0, up to 1"),
     "q above 1": ("generalized_cross_entropy", {"q": 1.5}, "loss.q: got 1.5"),
     "reverse": ("symmetric_cross_entropy", {"reverse": -1.0}, "loss.reverse: got -1.0"),
     "log_zero": ("symmetric_cross_entropy", {"log_zero": 0.0}, "loss.log_zero: got 0.0, expected a number below 0"),
+    "log_zero without end": ("symmetric_cross_entropy", {"log_zero": float("-inf")}, "loss.log_zero: got -inf"),
+    "half an epoch": ("inverse_frequency", {"drw_epoch": 1.5}, "loss.drw_epoch: got 1.5, expected an epoch"),
+    "true for an epoch": ("inverse_frequency", {"drw_epoch": True}, "loss.drw_epoch: got True, expected an epoch"),
+    "true for a number": ("focal", {"gamma": True}, "loss.gamma: got True, expected a number"),
+    "word for q": ("generalized_cross_entropy", {"q": "high"}, "loss.q: got 'high', expected a number above 0"),
     "r_drop alpha": ("r_drop", {"alpha": -1.0}, "loss.alpha: got -1.0"),
     "temperature": ("supervised_contrastive", {"temperature": 0.0}, "loss.temperature: got 0.0"),
     "factor": ("supervised_contrastive", {"factor": -1.0}, "loss.factor: got -1.0"),
@@ -56,7 +61,7 @@ REFUSED = {
         "r_drop", {"base": "focal", "base_options": {"gamma": "high"}}, "loss.base_options.gamma: got 'high'"
     ),
     "word for beta in a base": (
-        "r_drop", {"base": "class_balanced", "base_options": {"beta": "high"}}, "loss.base_options"
+        "r_drop", {"base": "class_balanced", "base_options": {"beta": "high"}}, "loss.base_options.beta: got 'high'"
     ),
 }  # fmt: skip
 

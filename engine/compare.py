@@ -1,0 +1,214 @@
+"""Runs side by side: what differs in their configurations, their scores, and what of a difference is noise.
+
+    python -m engine.compare runs/a runs/b runs/c
+
+Scores come from predictions/dev.csv of each run; a CSV of `engine.predict` may stand in place of a run. Every score has
+its 95 % interval from a bootstrap that draws sentences, not rows, and every run its paired difference to the first one:
+both are scored on the same draws, so what is hard for both cancels. An interval without 0 is a difference; one run a
+side says nothing of other seeds (`engine.repeat`). Exit codes: 0 done, 2 bad input.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+import yaml
+
+from data.options import Columns, ReaderOptions
+from data.schema import Example
+from data.source import open_source
+from engine.atomic import write_text
+from engine.ending import is_told
+from engine.intervals import RESAMPLES, interval, sign_test
+from engine.intervals import scores as resampled
+from engine.metrics import headline
+from engine.notify import SCORES
+from engine.predictions import Table, aligned, read_predictions
+
+# where a run is and what it tells, not what it is
+PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")
+ABSENT = "-"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare, print, and return the exit code."""
+    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
+    parser = argparse.ArgumentParser(prog="python -m engine.compare", allow_abbrev=False, description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a CSV of predictions")
+    parser.add_argument("--resamples", type=int, default=RESAMPLES, help=f"default: {RESAMPLES}")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers, too")
+    own = parser.parse_args(argv)
+    try:
+        if own.resamples < 10:
+            raise ValueError(f"--resamples: got {own.resamples}, expected 10 or more")
+        found = compare(own.runs, own.resamples)
+        if own.json:
+            write_text(Path(own.json), json.dumps(found, indent=1, ensure_ascii=False))
+        print("\n".join(report(found)))
+    except (ValueError, OSError) as error:
+        if isinstance(error, ValueError) and not is_told(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:
+    """Rows, sentences, configuration differences, and for each run scores, intervals and differences to the first.
+
+    Raises ValueError for what is no run, and for runs that were scored on other rows or labels.
+    """
+    names = short_names(paths)
+    configs = [configuration(Path(path)) for path in paths]
+    files = [Path(path) if Path(path).is_file() else Path(path) / "predictions" / "dev.csv" for path in paths]
+    tables = aligned([read(file, path, name) for file, path, name in zip(files, paths, names, strict=True)])
+    first = tables[0]
+    if without := sum(not label for label in first.gold):
+        raise ValueError(f"{first.name}: {without:,} of {len(first.gold):,} rows have no label to be scored against")
+    gold, probabilities = first.numbers(), [table.probabilities for table in tables]
+    known = next((config for config in configs if config), {})
+    name = known.get("data.negative_label", "no_relation")
+    negative = first.labels.index(name) if name in first.labels else None
+    groups, note = sentences(known, first)
+    drawn = resampled(gold, probabilities, negative, groups, first.labels, None, resamples, 0)
+    runs = []
+    for number, table in enumerate(tables):
+        plain = headline(gold, table.probabilities, negative, first.labels)
+        plain = {key: value for key, value in plain.items() if key in SCORES}
+        runs.append({
+            "name": table.name,
+            "path": paths[number],
+            "scores": {key: {"score": value} | interval(drawn[key][number]) for key, value in plain.items()},
+        })  # fmt: skip
+        if number:
+            runs[-1]["differences"] = {
+                key: difference(value - runs[0]["scores"][key]["score"], drawn[key][number] - drawn[key][0])
+                for key, value in plain.items()
+            }
+    return {
+        "rows": len(gold),
+        "sentences": None if groups is None else len(np.unique(groups)),
+        "note": note,
+        "resamples": resamples,
+        "configuration": differing(configs, names),
+        "runs": runs,
+    }
+
+
+def difference(score: float, drawn: np.ndarray) -> dict[str, float]:
+    return {"score": score} | interval(drawn) | {"p": sign_test(drawn)}
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """The last part of each path where these differ, else the paths."""
+    if len({Path(path).resolve() for path in paths}) < len(paths):
+        raise ValueError(f"a run is given twice: {', '.join(paths)}")
+    names = [Path(path).resolve().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(Path(path)) for path in paths]
+
+
+def read(file: Path, path: str, name: str) -> Table:
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such run")
+    if not file.is_file():
+        raise ValueError(f"{path} has no predictions/dev.csv, which a run with a dev part leaves when it is finished")
+    return read_predictions(file, name)
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """A run's config.yaml as dotted names; nothing for a file of predictions."""
+    written = path / "config.yaml"
+    if not written.is_file():
+        return {}
+    try:
+        return flat(yaml.safe_load(written.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+        raise ValueError(f"{written}: cannot be read ({' '.join(str(error).split())})") from None
+
+
+def flat(values: Mapping, prefix: str = "") -> dict[str, Any]:
+    found = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict) and value
+        found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
+
+
+def differing(configs: Sequence[dict], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Dotted key -> run -> value, of the keys in which runs differ; `-` where a run has none."""
+    keys = dict.fromkeys(key for config in configs for key in config if not key.startswith(PLACES))
+    found = {}
+    for key in keys:
+        told = [shown(config[key]) if key in config else ABSENT for config in configs]
+        if len({value for value, config in zip(told, configs, strict=True) if config}) > 1:
+            found[key] = dict(zip(names, told, strict=True))
+    return found
+
+
+def shown(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, str]:
+    """A number (N,) of each row's sentence, from the data that the run names; None, and why, where it is not there."""
+    location = config.get("data.dev") or config.get("data.train")  # without a dev file the dev part is held out
+    if not location:
+        return None, "no run says which file the rows are from"
+    columns = {key.removeprefix("data.columns."): v for key, v in config.items() if key.startswith("data.columns.")}
+    own = {name: config[f"data.{name}"] for name in ("header", "separator", "quoting", "offsets")
+           if f"data.{name}" in config}  # fmt: skip
+    try:
+        source = open_source(
+            location, config["data.format"], "dev", "data.dev", ReaderOptions(Columns(**columns), **own)
+        )
+        text = {example.id: example.text for _, example in source.examples() if isinstance(example, Example)}
+    except ValueError as error:
+        return None, str(error)
+    if missing := sum(id not in text for id in table.ids):
+        return None, f"{missing:,} of the rows are not in {location} any more"
+    plain = (" ".join(normalize("NFC", text[id]).split()) for id in table.ids)
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(sentence, len(numbers)) for sentence in plain]), ""
+
+
+def report(found: dict) -> list[str]:
+    """The tables to print."""
+    runs = found["runs"]
+    names = [run["name"] for run in runs]
+    lines = []
+    if found["configuration"]:
+        rows = [[key, *(values[name] for name in names)] for key, values in found["configuration"].items()]
+        lines += [*columns_of([["configuration", *names], *rows]), ""]
+    drawn = f"{found['sentences']:,} sentences" if found["sentences"] else "single rows"
+    lines.append(f"{found['rows']:,} rows; 95 % intervals from {found['resamples']:,} draws of {drawn}")
+    if found["note"]:
+        lines.append(f"rows of one sentence could not be kept together ({found['note']}): intervals may be too narrow")
+    keys = [*runs[0]["scores"]]
+    head = [SCORES[key] for key in keys]
+    scores = [[run["name"], *(cell(run["scores"][key]) for key in keys)] for run in runs]
+    lines += ["", *columns_of([["", *head], *scores])]
+    if len(runs) > 1:
+        told = [[run["name"], *(cell(run["differences"][key], "+") for key in keys)] for run in runs[1:]]
+        lines += ["", *columns_of([[f"minus {names[0]}", *head], *told])]
+    return lines
+
+
+def cell(value: dict[str, float], sign: str = "") -> str:
+    text = f"{value['score']:{sign}.2f} [{value['low']:{sign}.2f}, {value['high']:{sign}.2f}]"
+    return text + (f" p {value['p']:.3f}" if "p" in value else "")
+
+
+def columns_of(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
