@@ -23,6 +23,7 @@ from engine.checkpoint import Checkpoints
 from engine.config import Config, reader_options
 from engine.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.device import choose_precision, make_accelerator, set_threads
+from engine.duplicates import drop_repeats, repeat_lines
 from engine.evaluate import Evaluation, NoEvaluation
 from engine.folder import RunFolder
 from engine.guard import make_guard
@@ -35,7 +36,6 @@ from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
 from engine.prior import check_prior, label_prior, prior_line
-from engine.repeats import drop_repeats, repeat_lines
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
