@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 
 from conftest import SHARED_DATA
 from data.labels import BOOSTCAMP, KLUE
+from data.sentences import sentence_key
 from engine.intervals import bootstrap
 from engine.metrics import headline
 from engine.prior import KLUE_DEV, check_prior, label_prior, row_weights
@@ -151,7 +152,9 @@ def test_a_run_shows_and_follows_weighted_scores(folder, capsys):
     names = header[3:]
     gold, written = np.array([names.index(row[1]) for row in rows]), np.array([row[3:] for row in rows], dtype=float)
     known = label_prior(prior, names)
-    again = bootstrap(gold, written, names.index("no_relation"), np.arange(4), names, known)
+    sentences = json.loads((folder.path / "dev.json").read_text(encoding="utf-8"))
+    groups = np.array([sentence_key(row["sentence"]) for row in sentences])
+    again = bootstrap(gold, written, names.index("no_relation"), groups, names, known)
     found = {name: report["intervals"][name] for name in again}
     for name, interval in again.items():
         assert found[name] == pytest.approx(interval), name
