@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -139,6 +140,8 @@ def main() -> None:
     if given.quick:
         given.seeds, given.rows, given.epochs = given.seeds[:1], 1500, 1
     transformers_logging.disable_progress_bar()
+    if given.threads:
+        torch.set_num_threads(given.threads)
     rows = some_rows(Path(given.train), Path(given.folder) / "rows.csv", given.rows)
     found = [one(split, seed, rows, given) for seed in given.seeds for split in given.splits]
     told = summary(found)

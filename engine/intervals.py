@@ -99,7 +99,8 @@ def scores(
 
 def draws(groups: np.ndarray | int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Weights (N, s) of the rows, some resamples at a time: how often the row's group was drawn."""
-    member = np.arange(groups) if isinstance(groups, int) else np.unique(groups, return_inverse=True)[1]
+    _, first_row, member = np.unique(np.arange(groups) if isinstance(groups, int) else groups, True, True)
+    member = first_row.argsort().argsort()[member]  # numbered as they appear: the draws do not depend on the numbers
     count = int(member.max()) + 1
     random = np.random.default_rng(seed)
     step = max(1, BLOCK // len(member))

@@ -85,6 +85,7 @@ def test_rows_of_a_sentence_are_drawn_together():
     assert (weights[[0, 1, 3]].sum(axis=0) == 3).all()  # three sentences, three drawn
     assert weights.min() == 0
     assert weights.max() == 3
+    assert next(draws(np.array([0, 1, 0, 2, 1, 0]), 50, 0)).tolist() == weights.tolist()  # the numbers are only names
     labels = np.tile(np.arange(2), 100)
     probabilities = np.repeat(np.random.default_rng(0).dirichlet([1, 1], 20), 10, axis=0)
     alone = bootstrap(labels, probabilities, None)["accuracy"]["sd"]
