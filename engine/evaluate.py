@@ -60,6 +60,8 @@ def predict(
                 model.train(was_training)
                 return None
             batch, _ = collate(store, share.index)
+            if accelerator.device.type == "cuda":
+                batch = batch.pin_memory()  # else the copy waits for the device
             batch = batch.to(accelerator.device)
             output = model(batch).logits.float()  # (B, C)
             if logits is None:
