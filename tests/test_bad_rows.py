@@ -139,7 +139,7 @@ def test_a_thousand_bad_rows_of_five_thousand_are_one_line_and_all_listed(folder
     said = capsys.readouterr()
     assert f"1,000 bad rows skipped; the first: row {bad[0]}\n" in said.out
     assert "4,000 examples" in said.out
-    assert len(said.out.splitlines()) < 120
+    assert len(said.out.splitlines()) < 140  # the configuration is most of it
     assert len(said.err.splitlines()) < 5
     report = folder.report()
     assert [number for number, _ in report["skipped_rows"]] == bad

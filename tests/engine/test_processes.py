@@ -49,7 +49,7 @@ def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     report = json.loads((two_folder / "report.json").read_text(encoding="utf-8"))
     assert report["processes"] == 2
     assert report["examples_per_rank"] == [35, 35]
-    assert output.count("micro-F1 ") == 1  # one of them speaks
+    assert output.count("\nmicro-F1 ") == 1  # one of them speaks
 
     lines = [tracking.read(folder / "metrics.jsonl") for folder in (one_folder, two_folder)]
     assert [line["step"] for line in lines[0] if line["split"] == "train"] == [1, 2, 3, 4, 5, 6]
