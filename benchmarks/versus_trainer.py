@@ -60,7 +60,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--variants", type=int, help="argument sets of the Trainer that are tried; default: all")
     parser.add_argument("--starts", type=int, help="how often each side is started, besides once to warm up; 0: never")
     parser.add_argument("--rows", type=int, help="dev rows that are predicted")
-    parser.add_argument("--quick", action="store_true", help="about a minute: few blocks, two argument sets, no start")
+    parser.add_argument("--quick", action="store_true", help="few blocks, two argument sets, no start")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where KLUE-RE lies")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "versus", help="for caches and run folders")
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -1,6 +1,6 @@
 """What a reader is told besides the bytes of a file: which columns to read, how they are cut, what offsets mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -43,6 +43,13 @@ class ReaderOptions:
     def flat(self) -> dict[str, Any]:
         columns = {f"columns.{f.name}": getattr(self.columns, f.name) for f in fields(Columns)}
         return columns | {f.name: getattr(self, f.name) for f in fields(self) if f.name != "columns"}
+
+    @classmethod
+    def from_flat(cls, flat: Mapping[str, Any]) -> "ReaderOptions":
+        """Back from `flat`, of which other keys are left out; what is not there is as by default."""
+        columns = {f.name: flat[key] for f in fields(Columns) if (key := f"columns.{f.name}") in flat}
+        own = {f.name: flat[f.name] for f in fields(cls) if f.name != "columns" and f.name in flat}
+        return cls(Columns(**columns), **own)
 
     def column(self, name: str, default: str) -> str:
         """The name of the column `name`, that of the format where none is given."""

@@ -103,7 +103,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         heartbeat = Heartbeat(accelerator)
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     train = data.stores["train"]
-    notes: list[str] = []
+    notes = [*data.notes]
     model = make_model(config, data.tokenizer, data.new, len(data.labels), notes)
     notes += prepare_backbone(model, config.model, accelerator.device, precision)
     counts = torch.bincount(torch.from_numpy(train.labels[:].copy()), minlength=len(data.labels))
@@ -111,19 +111,13 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     tell_idle(loss_fn, model, loader.updates_per_epoch, total)
-    notes = [*data.notes, *notes]
     described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
-    options = data.encoder.options.as_dict()
-    encoding = {**options, "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(
-        config, data.identities, data.labels, data.prior, encoding, precision, threads, accelerator.num_processes
-    )
-    checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
+    checkpoints = make_checkpoints(config, data, folder.path, accelerator, precision, threads)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
         print("\n".join(notices), flush=True)
@@ -153,7 +147,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         lock=folder,
         tokenizer=data.tokenizer,
         labels=data.labels,
-        encoding=options,
+        encoding=data.encoder.options.as_dict(),
         precision=precision,
         skipped=data.files["train"].facts["skipped"],
         summary=described,
@@ -234,6 +228,17 @@ def make_loader(config: Config, store: Store, loss_fn: nn.Module, accelerator: A
             stacklevel=2,
         )
     return Loader(store, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
+
+
+def make_checkpoints(
+    config: Config, data: Data, folder: Path, accelerator: Accelerator, precision: str, threads: int
+) -> Checkpoints:
+    """Checkpoints that know what run they belong to."""
+    encoding = {**data.encoder.options.as_dict(), "fingerprint": data.encoder.fingerprint}
+    facts = run_facts(
+        config, data.identities, data.labels, data.prior, encoding, precision, threads, accelerator.num_processes
+    )
+    return Checkpoints(folder / "checkpoints", accelerator, facts)
 
 
 def make_evaluation(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from data.options import Columns, ReaderOptions
+from data.options import ReaderOptions
 from data.schema import Example
 from data.sentences import sentence_key
 from data.source import open_source
@@ -28,9 +28,9 @@ from engine.ending import is_told
 from engine.intervals import RESAMPLES, interval, sign_test
 from engine.intervals import scores as resampled
 from engine.metrics import headline
-from engine.notify import SCORES
 from engine.predictions import Table, aligned, read_predictions
 from engine.prior import prior_of, row_weights
+from engine.scores import SCORES
 
 # where a run is and what it tells, not what it is
 PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")
@@ -164,13 +164,9 @@ def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, 
     location = config.get("data.dev") or config.get("data.train")  # without a dev file the dev part is held out
     if not location:
         return None, "no run says which file the rows are from"
-    columns = {key.removeprefix("data.columns."): v for key, v in config.items() if key.startswith("data.columns.")}
-    own = {name: config[f"data.{name}"] for name in ("header", "separator", "quoting", "offsets")
-           if f"data.{name}" in config}  # fmt: skip
+    options = ReaderOptions.from_flat({key.removeprefix("data."): value for key, value in config.items()})
     try:
-        source = open_source(
-            location, config["data.format"], "dev", "data.dev", ReaderOptions(Columns(**columns), **own)
-        )
+        source = open_source(location, config["data.format"], "dev", "data.dev", options)
         text = {example.id: example.text for _, example in source.examples() if isinstance(example, Example)}
     except ValueError as error:
         return None, str(error)

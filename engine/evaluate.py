@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from data.batch import collate
+from data.batch import Batch, collate
 from data.packed import TokenStore
 from data.rows import Rows
 from engine.guard import NonFiniteError
 from engine.metrics import headline
-from engine.plan import evaluation_batches
+from engine.plan import Share, evaluation_batches
 from engine.prior import row_weights
 from engine.signals import StopSignal
 
@@ -54,15 +54,13 @@ def predict(
     model.eval()
     shares = evaluation_batches(store.lengths, batch_size, accelerator.num_processes)[accelerator.process_index]
     logits, seen = None, torch.zeros(len(store), device=accelerator.device)
+    bar = tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar)
     with accelerator.autocast():  # around all batches: one half-precision copy of the weights serves them
-        for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar):
+        for share in bar:
             if stop.agree():
                 model.train(was_training)
                 return None
-            batch, _ = collate(store, share.index)
-            if accelerator.device.type == "cuda":
-                batch = batch.pin_memory()  # else the copy waits for the device
-            batch = batch.to(accelerator.device)
+            batch = batch_on(accelerator.device, store, share)
             output = model(batch).logits.float()  # (B, C)
             if logits is None:
                 logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
@@ -73,15 +71,25 @@ def predict(
     # each row was computed by one process and is zero elsewhere, so the sum is exact
     logits, seen = accelerator.reduce(logits, "sum"), accelerator.reduce(seen, "sum")
     assert bool((seen == 1).all()), "an example was left out or repeated in evaluation"
-    if not bool(torch.isfinite(logits).all()):
-        rows = torch.nonzero(~torch.isfinite(logits).all(dim=1)).flatten().tolist()
-        ids = ", ".join(store.id(row) for row in rows[:20])
-        raise NonFiniteError(f"logits that are not finite for {len(rows)} of {len(store)} examples in {title}: {ids}")
+    require_finite(logits, store, title)
     labels = torch.from_numpy(np.array(store.labels)).to(logits.device)
     losses = torch.full_like(labels, torch.nan, dtype=torch.float32)
     known = labels >= 0
     losses[known] = F.cross_entropy(logits[known], labels[known], reduction="none")
     return Predictions(logits.softmax(dim=1).cpu().numpy(), losses.cpu().numpy())
+
+
+def batch_on(device: torch.device, store: TokenStore | Rows, share: Share) -> Batch:
+    """The rows of a share as a batch on the device."""
+    batch, _ = collate(store, share.index)
+    return (batch.pin_memory() if device.type == "cuda" else batch).to(device)  # unpinned, the copy waits for a GPU
+
+
+def require_finite(logits: Tensor, store: TokenStore | Rows, where: str) -> None:
+    """Raises NonFiniteError that names the rows of `store` whose logits (N, C) are not finite."""
+    if bad := torch.nonzero(~torch.isfinite(logits).all(dim=1)).flatten().tolist():
+        ids = ", ".join(store.id(row) for row in bad[:20])
+        raise NonFiniteError(f"logits that are not finite for {len(bad)} of {len(store)} examples in {where}: {ids}")
 
 
 class Evaluation:

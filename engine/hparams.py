@@ -6,6 +6,7 @@ The tab takes its columns from one of the runs that it shows, so all runs have t
 from torch.utils.tensorboard.summary import hparams
 
 from engine.config import Config
+from engine.scores import SCORES
 
 TEXTS = (
     "data.train", "data.dev", "data.marker", "data.query", "model.backbone", "model.pooling", "model.head",
@@ -15,7 +16,6 @@ NUMBERS = (
     "run.seed", "data.max_length", "optim.lr", "optim.layer_decay", "optim.weight_decay", "optim.warmup",
     "train.epochs", "train.batch_size",
 )  # fmt: skip
-SCORES = ("micro_f1", "auprc", "accuracy", "macro_f1", "micro_f1_prior", "auprc_prior", "accuracy_prior", "semeval")
 FINAL = "final"  # scalars of their own: the last point of dev/... is not that of the best weights
 
 

@@ -38,33 +38,17 @@ def bootstrap(
     return {name: interval(values[0]) for name, values in found.items()}
 
 
-def paired(
-    labels: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    negative: int | None,
-    groups: np.ndarray | None = None,
-    names: tuple[str, ...] | list[str] = (),
-    prior: np.ndarray | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, dict[str, float]]:
-    """The same of each score's difference, `second` minus `first`, two predictions (N, C) of the same rows.
-
-    Both are scored on the same resamples, so what makes rows hard for both cancels. `p`: twice the share of resamples
-    on the other side of 0 (two-sided; never below 2 / S, which is all that S resamples can tell).
-    """
-    found = scores(labels, [first, second], negative, groups, names, prior, resamples, seed)
-    return {name: interval(values[1] - values[0]) | {"p": sign_test(values[1] - values[0])}
-            for name, values in found.items()}  # fmt: skip
-
-
 def interval(values: np.ndarray) -> dict[str, float]:
+    """Of the values of one score on all resamples, or of the differences of two models on the same resamples: what
+    makes rows hard for both cancels.
+    """
     low, high = np.percentile(values, [50 - LEVEL / 2, 50 + LEVEL / 2])
     return {"low": float(low), "high": float(high), "sd": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
 
 
 def sign_test(values: np.ndarray) -> float:
+    """p of a difference: twice the share of resamples on the other side of 0, and never below 2 / S, which is all that
+    S resamples can tell."""
     other = min(np.mean(values <= 0), np.mean(values >= 0))
     return float(min(1.0, 2 * max(other, 1 / len(values))))
 

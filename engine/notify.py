@@ -15,15 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.deliver import VARIABLE, address, excused, send
+from engine.scores import SCORES
 
 CODES = {
     1: "failure", 2: "bad input or configuration", 3: "values that are not finite",
     4: "another run holds the folder", 130: "Ctrl-C", 143: "SIGTERM",
-}  # fmt: skip
-SCORES = {
-    "micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1",
-    "semeval": "SemEval F1", "micro_f1_prior": "micro-F1, prior", "auprc_prior": "AUPRC, prior",
-    "accuracy_prior": "accuracy, prior",
 }  # fmt: skip
 
 

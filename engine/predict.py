@@ -27,6 +27,8 @@ from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
 from data import FORMATS
+from data.labels import negative_number
+from data.options import ReaderOptions
 from data.schema import Example
 from data.source import Source, open_source
 from engine.arguments import parse
@@ -35,11 +37,11 @@ from engine.device import set_threads
 from engine.ending import first_line, is_out_of_memory, is_told
 from engine.guard import NonFiniteError
 from engine.metrics import headline
-from engine.notify import SCORES
-from engine.predictor import Prediction, Predictor, Settings, best_folder, options_of, read, settings_of
+from engine.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
 from engine.prior import prior_of, row_weights
+from engine.scores import SCORES
 from engine.vote import VOTES, check_probabilities, check_weights, columns
-from engine.writers import WRITERS, Output, Row
+from engine.writers import WRITERS, Output, Row, digits
 
 __all__ = ["Prediction", "Predictor", "main"]
 
@@ -168,7 +170,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
 def written(probabilities: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
     """Probabilities (N, C) as a file holds them, in numbers and texts: answers and scores are those of the file."""
     check_probabilities(probabilities, "the vote")
-    texts = [[f"{value:.9g}" for value in row] for row in probabilities.tolist()]
+    texts = digits(probabilities)
     return np.array([[float(text) for text in row] for row in texts]), texts
 
 
@@ -201,7 +203,7 @@ def reading(settings: Sequence[Settings], names: Sequence[str], rest: Sequence[s
     if chosen["data.format"] not in {"auto": None} | FORMATS:
         raise ValueError(f"data.format: got {chosen['data.format']!r}, expected one of auto, {', '.join(FORMATS)}")
 
-    options = options_of({key.removeprefix("data."): value for key, value in chosen.items()})
+    options = ReaderOptions.from_flat({key.removeprefix("data."): value for key, value in chosen.items()})
     return replace(settings[0], format=chosen["data.format"], options=options)
 
 
@@ -233,7 +235,7 @@ def scores(
     gold: Sequence[int], probabilities: np.ndarray, settings: Settings, labels: Sequence[str], total: int
 ) -> list[str]:
     """A line a score of the rows that have a label."""
-    number = labels.index(settings.negative_label) if settings.negative_label in labels else None
+    number = negative_number(settings.negative_label, labels)
     weights = row_weights(prior_of(settings.label_prior, labels), np.array(gold))
     found = headline(np.array(gold), probabilities, number, labels, weights)
     of = "" if len(gold) == total else f"scores of the {len(gold):,} of {total:,} rows that have a label"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.vote import check_probabilities, columns
+from engine.writers import Row, digits
 
 HEAD = ["id", "label", "predicted"]
 
@@ -25,6 +26,11 @@ class Table:
     gold: list[str]
     predicted: list[str]
     probabilities: np.ndarray
+
+    def rows(self) -> list[Row]:
+        """As `engine/writers.py` writes them."""
+        every = zip(self.ids, self.gold, self.predicted, digits(self.probabilities), strict=True)
+        return [Row(id, gold or None, predicted, text) for id, gold, predicted, text in every]
 
     def numbers(self) -> np.ndarray:
         """The true class of each row, (N,)."""

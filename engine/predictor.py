@@ -6,7 +6,7 @@ Legend: N examples, C classes.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +17,16 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from data import klue, semeval, table, tacred
-from data.batch import collate
 from data.chunk import Task
 from data.encode import Encoder, EncodingOptions
-from data.options import Columns, ReaderOptions
+from data.options import ReaderOptions
 from data.packed import TokenStore, in_memory
 from data.schema import Example
 from data.source import Source
 from engine.build_model import prepare_backbone
 from engine.config import ModelConfig
 from engine.device import choose_precision
-from engine.guard import NonFiniteError
+from engine.evaluate import batch_on, require_finite
 from engine.plan import evaluation_batches
 from engine.vote import check_probabilities
 from models.tokens import load_tokenizer
@@ -151,17 +150,12 @@ class Predictor:
     def probabilities(self, store: TokenStore, progress: Callable[[int], Any]) -> np.ndarray:
         """Softmax, once, of the logits of each row: (N, C) float32."""
         logits = torch.zeros(len(store), len(self.labels), device=self.device)
-        for share in evaluation_batches(store.lengths, self.batch_size, 1)[0]:
-            batch, _ = collate(store, share.index)
-            batch = (batch.pin_memory() if self.device.type == "cuda" else batch).to(self.device)
-            with self.autocast():
-                output = self.model(batch).logits
-            logits[batch.index] = output.float()
-            progress(len(batch))
-        if not bool(torch.isfinite(logits).all()):
-            rows = torch.nonzero(~torch.isfinite(logits).all(dim=1)).flatten().tolist()
-            ids = ", ".join(store.id(row) for row in rows[:20])
-            raise NonFiniteError(f"{self.folder}: logits that are not finite for {len(rows)} examples: {ids}")
+        with self.autocast():  # around all batches: one half-precision copy of the weights serves them
+            for share in evaluation_batches(store.lengths, self.batch_size, 1)[0]:
+                batch = batch_on(self.device, store, share)
+                logits[batch.index] = self.model(batch).logits.float()
+                progress(len(batch))
+        require_finite(logits, store, f"the predictions of {self.folder}")
         if bool((logits >= 0).all() & ((logits.sum(dim=1) - 1).abs() < 1e-4).all()):
             raise ValueError(
                 f"{self.folder}: the model's logits are probabilities already, and would go through softmax twice; "
@@ -227,9 +221,13 @@ def settings_of(folder: Path) -> Settings:
         values = read(folder / "prediction.json")
         try:
             return Settings(
-                values["format"], options_of(values["reader"]), values["negative_label"], values["batch_size"],
-                values["precision"], values.get("label_prior", "none"),
-            )  # fmt: skip
+                values["format"],
+                ReaderOptions.from_flat(values["reader"]),
+                values["negative_label"],
+                values["batch_size"],
+                values["precision"],
+                values.get("label_prior", "none"),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
     written = folder.parent / "config.yaml"
@@ -239,20 +237,12 @@ def settings_of(folder: Path) -> Settings:
     flat = {f"columns.{name}": value for name, value in values["data"].get("columns", {}).items()}
     return Settings(
         values["data"]["format"],
-        options_of(values["data"] | flat),
+        ReaderOptions.from_flat(values["data"] | flat),
         values["data"]["negative_label"],
         values["eval"]["batch_size"],
         values["train"]["precision"] or "fp32",
         values["eval"].get("label_prior", "none"),
     )
-
-
-def options_of(flat: Mapping[str, Any]) -> ReaderOptions:
-    """From dotted names, as `ReaderOptions.flat` gives them; what is not there is as by default."""
-    names = {f"columns.{f.name}": f.name for f in fields(Columns)}
-    columns = Columns(**{name: flat[key] for key, name in names.items() if key in flat})
-    own = {f.name for f in fields(ReaderOptions)} - {"columns"}
-    return ReaderOptions(columns, **{name: flat[name] for name in own if name in flat})
 
 
 def load_model(folder: Path, classes: int) -> PreTrainedModel:

@@ -11,8 +11,6 @@ Exit codes: 0 done, 2 bad input or a run that failed, 130 and 143 stopped.
 """
 
 import argparse
-import csv
-import io
 import json
 import signal
 import sys
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.labels import negative_number
 from data.schema import Example
 from engine.arguments import parse
 from engine.atomic import write_text
@@ -31,9 +30,10 @@ from engine.comparison import Variant, finetune, without
 from engine.config import Config
 from engine.ending import is_told
 from engine.metrics import headline
-from engine.notify import SCORES
-from engine.predictions import HEAD, read_predictions
+from engine.predictions import read_predictions
 from engine.prior import prior_of, row_weights
+from engine.scores import SCORES
+from engine.writers import plain_csv
 
 FOLDS = ("--data.folds", "--data.fold", "--data.hold_out")
 
@@ -149,32 +149,27 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
 
     Raises ValueError where the runs do not predict every row once: something changed between them.
     """
-    rows, head, tables = {}, [], []
+    rows, tables = {}, []
     for fold in range(own.folds):
         path = folder / "runs" / f"fold{fold}-seed{seed}" / "predictions" / "dev.csv"
         tables.append(read_predictions(path, path.parent.parent.name))
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *lines = csv.reader(file)
-        if head != [*HEAD, *tables[0].labels]:
+        if tables[-1].labels != tables[0].labels:
             raise ValueError(f"{path}: its labels are others than those of fold 0")
-        if twice := rows.keys() & {line[0] for line in lines}:
+        if twice := rows.keys() & {*tables[-1].ids}:
             raise ValueError(f"{path}: {len(twice):,} rows are in the dev part of another fold, too")
-        rows |= {line[0]: line for line in lines}
+        rows |= {row.id: row for row in tables[-1].rows()}
     examples = (example for _, example in open_part(config, "train", config.data.train).examples())
     ids = [example.id for example in examples if isinstance(example, Example) and example.label is not None]
     if len(missing := [id for id in ids if id not in rows]) != 0 and config.data.on_bad_row == "error":
         raise ValueError(f"{config.data.train}: {len(missing):,} rows were in no dev part, the first is {missing[0]!r}")
     if strange := rows.keys() - set(ids):
         raise ValueError(f"{config.data.train}: {len(strange):,} predicted rows are not in it any more")
-    content = io.StringIO(newline="")
-    writer = csv.writer(content)
-    writer.writerow(head)
-    writer.writerows(rows[id] for id in ids if id in rows)
+    head, line = plain_csv(tables[0].labels)
     path = folder / "out_of_fold" / f"seed{seed}.csv"
     path.parent.mkdir(exist_ok=True)
-    write_text(path, content.getvalue())
+    write_text(path, head + "".join(line(rows[id]) for id in ids if id in rows))
     labels = tables[0].labels
-    negative = labels.index(config.data.negative_label) if config.data.negative_label in labels else None
+    negative = negative_number(config.data.negative_label, labels)
     gold = np.concatenate([each.numbers() for each in tables])
     weights = row_weights(prior_of(config.eval.label_prior, labels), gold)
     found = headline(gold, np.concatenate([each.probabilities for each in tables]), negative, labels, weights)

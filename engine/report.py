@@ -1,7 +1,5 @@
 """What a finished run leaves: best/, predictions/, errors/, report.json and a table."""
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -21,23 +19,23 @@ from engine.hparams import main_options
 from engine.intervals import LEVEL, bootstrap
 from engine.manifest import flush, read_tensors, verify
 from engine.metrics import per_class
-from engine.notify import SCORES
+from engine.scores import SCORES
 from engine.speed import peak_memory
 from engine.state import State
+from engine.writers import Row, digits, plain_csv
 
 
 def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
-    """id, label, predicted, one column a label: 9 significant digits hold a float32 exactly, so scores can be
-    computed again from the file."""
-    content = io.StringIO(newline="")
-    writer = csv.writer(content)
-    writer.writerow(["id", "label", "predicted", *labels])
-    for row, (number, values) in enumerate(zip(store.labels, probabilities, strict=True)):
-        written = [f"{value:.9g}" for value in values]
-        gold = labels[number] if number >= 0 else ""
-        writer.writerow([store.id(row), gold, labels[int(np.argmax(values))], *written])
+    """The rows of a store as `engine/writers.py` writes a CSV: scores can be computed again from the file."""
+    head, line = plain_csv(labels)
+    rows = [
+        Row(store.id(row), labels[gold] if gold >= 0 else None, labels[int(answer)], texts)
+        for row, (gold, answer, texts) in enumerate(
+            zip(store.labels, probabilities.argmax(axis=1), digits(probabilities), strict=True)
+        )
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, content.getvalue())
+    write_text(path, head + "".join(map(line, rows)))
 
 
 def write_results(run: Run, step: int) -> dict:

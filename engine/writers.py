@@ -1,7 +1,7 @@
 """Files of predictions, by format. A row is an id, the true label (or None), the answer and C probabilities as text.
 
-A format is a function of the model's labels (C,) that returns (the head of the file, row -> text). Probabilities come
-with 9 significant digits, which hold a float32 exactly. Adding one = one function + one line in WRITERS.
+A format is a function of the model's labels (C,) that returns (the head of the file, row -> text). Adding one = one
+function + one line in WRITERS.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
+
 from data.labels import BOOSTCAMP
 from engine.vote import columns
 
@@ -22,6 +24,11 @@ class Row(NamedTuple):
     label: str | None
     predicted: str
     probabilities: Sequence[str]
+
+
+def digits(probabilities: np.ndarray) -> list[list[str]]:
+    """Probabilities (N, C) as texts of 9 significant digits, which hold a float32 exactly."""
+    return [[f"{value:.9g}" for value in row] for row in probabilities.tolist()]
 
 
 Format = tuple[str, Callable[[Row], str]]

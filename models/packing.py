@@ -135,6 +135,6 @@ def flash_fails(heads: int, width: int, device: torch.device, dtype: torch.dtype
         attend(q, k, v, sentences, 0.1, None).float().sum().backward()  # with dropout
         if not worst < 0.1 or not bool(torch.isfinite(q.grad).all()):
             return f"flash attention is off by {worst:.2g} on {torch.cuda.get_device_name(device)}"
-    except (RuntimeError, NotImplementedError) as error:
+    except RuntimeError as error:  # also where there is no such kernel
         return f"flash attention does not run here: {str(error).splitlines()[0]}"
     return ""
