@@ -21,9 +21,7 @@ PART = re.compile(
     flags=re.MULTILINE,
 )
 # English spells these out where Korean may have digits
-SPELLED = {
-    "zero": "0", "one": "1", "two": "2", "fifteen": "15", "thirty": "30", "tenth": "10", "third": "1 3",
-}  # fmt: skip
+SPELLED = {"fifteen": "15", "thirty": "30", "tenth": "10", "third": "1 3"}
 FAST = [
     "--model.scratch.hidden_size", "32", "--model.scratch.layers", "1", "--train.max_updates", "3",
     "--track.tensorboard", "false",
@@ -114,15 +112,18 @@ def names_in(block: str) -> list[str]:
     return [re.split(r"\s{2,}", line)[0] for line in block.splitlines()]
 
 
-def facts(part: str) -> dict[str, Counter]:
+def facts(text: str) -> Counter:
     """What a translation keeps: code spans, link targets, numbers with their sign, and names with two capitals."""
-    text = " ".join(part.split())
-    found = {}
-    for kind, pattern in (("code", r"`[^`]+`"), ("link", r"\]\([^)]+\)"), ("number", r"[+-]?\d+(?:[.,]\d+)*")):
-        found[kind] = Counter(re.findall(pattern, text))
-        text = re.sub(pattern, " ", text) if kind != "number" else text
-    found["name"] = Counter(set(re.findall(r"[A-Za-z]*[A-Z][a-z]*[A-Z][A-Za-z]*?(?=s?\b|[^A-Za-z])", text)))
-    return found
+    text = " ".join(text.split())
+    kept = re.compile(r"`[^`]+`|\]\([^)]+\)")
+    prose = kept.sub(" ", text)
+    names = set(re.findall(r"[A-Za-z]*[A-Z][a-z]*[A-Z][A-Za-z]*?(?=s?(?:[^A-Za-z]|$))", prose))
+    return Counter([*kept.findall(text), *re.findall(r"[+-]?\d+(?:[.,]\d+)*", prose), *names])
+
+
+def spelled(text: str) -> Counter:
+    words = re.findall("[a-z]+", text.lower())
+    return Counter(number for word in words for number in SPELLED.get(word, "").split())
 
 
 def test_korean_readme_has_the_same_parts_and_code():
@@ -140,13 +141,12 @@ def test_korean_readme_keeps_code_spans_links_numbers_and_names():
     for (kind, ours), (_, theirs) in zip(parts(README), parts(here), strict=True):
         if kind.startswith("code"):
             continue
-        wanted, found = facts(ours), facts(theirs)
-        words = re.findall("[a-z]+", ours.lower())
-        spelled = Counter(number for word in words for number in SPELLED.get(word, "").split())
-        assert not wanted["number"] - found["number"], theirs
-        assert not found["number"] - wanted["number"] - spelled, theirs
-        assert {**found, "number": None} == {**wanted, "number": None}, theirs
-        assert all(cell.count("~") < 2 for cell in theirs.split("|")), f"struck out between two ~: {theirs}"
+        for cell, translated in zip(ours.split("|"), theirs.split("|"), strict=True):
+            wanted, found = facts(cell), facts(translated)
+            assert not wanted - found, translated
+            # more names are fine: a card is a GPU
+            assert not [fact for fact in found - wanted - spelled(cell) if not fact.isalpha()], translated
+            assert translated.count("~") < 2, f"struck out between two ~: {translated}"
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])
