@@ -21,7 +21,7 @@ on. Ratios are taken turn by turn; quartiles in brackets. Neither side evaluates
 to metrics.jsonl and TensorBoard every 10 updates, the Trainer every 500 to nowhere.
 
 Results go to benchmarks/results/versus_trainer.json, one key a configuration; the tables are printed, and put into
-the README with --readme.
+both READMEs with --readme.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where KLUE-RE lies")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "versus", help="for caches and run folders")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--readme", action="store_true", help="put the tables of the results into README.md")
+    parser.add_argument("--readme", action="store_true", help="put the tables of the results into both READMEs")
     parser.add_argument("--table", action="store_true", help="only print the tables of the results")
     return parser.parse_args(argv)
 
@@ -161,12 +161,13 @@ def main(argv: list[str]) -> int:
 
     if not given.table:
         measure(given, keep)
-    from versus.table import put, tables
+    from versus.table import korean, put, tables
 
     print(tables(results))
     if given.readme:
-        readme = ROOT / "README.md"
-        readme.write_text(put(readme.read_text(encoding="utf-8"), tables(results)), encoding="utf-8")
+        for name, shown in (("README.md", tables(results)), ("README.ko.md", korean(tables(results)))):
+            readme = ROOT / name
+            readme.write_text(put(readme.read_text(encoding="utf-8"), shown), encoding="utf-8")
     return 0
 
 

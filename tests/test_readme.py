@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ from conftest import ROOT, SHARED_DATA, run_command
 from engine.arguments import parse
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+PART = re.compile(
+    r"(?P<code>^```(?s:.*?)^```$)|(?P<heading>^#+ .*$)|(?P<row>^\|.*$)|(?P<mark>^<!--.*$)"
+    r"|(?P<text>(?:^(?!#|\||<!--|```).+\n?)+)",
+    flags=re.MULTILINE,
+)
+# English spells these out where Korean may have digits
+SPELLED = {"fifteen": "15", "thirty": "30", "tenth": "10", "third": "1 3"}
 FAST = [
     "--model.scratch.hidden_size", "32", "--model.scratch.layers", "1", "--train.max_updates", "3",
     "--track.tensorboard", "false",
@@ -86,6 +95,58 @@ def test_output_in_the_readme_is_what_the_command_prints(sample_run):
         assert line in printed, line
     score = float(re.search(r"micro-F1 +([\d.]+)", shown).group(1))
     assert score == pytest.approx(sample_run.report["dev"]["micro_f1"], abs=3)
+
+
+def parts(text: str) -> list[tuple[str, str]]:
+    """Headings with their level, code blocks, rows with their columns and paragraphs, in order."""
+    found = []
+    for match in PART.finditer(text):
+        kind, part = match.lastgroup, match.group()
+        size = {"heading": part.split()[0], "row": part.count("|")}.get(kind, "")
+        found.append((f"{kind} {size}", part))
+    return found
+
+
+def names_in(block: str) -> list[str]:
+    """The left column of the tree."""
+    return [re.split(r"\s{2,}", line)[0] for line in block.splitlines()]
+
+
+def facts(text: str) -> Counter:
+    """What a translation keeps: code spans, link targets, numbers with their sign, and names with two capitals."""
+    text = " ".join(text.split())
+    kept = re.compile(r"`[^`]+`|\]\([^)]+\)")
+    prose = kept.sub(" ", text)
+    names = set(re.findall(r"[A-Za-z]*[A-Z][a-z]*[A-Z][A-Za-z]*?(?=s?(?:[^A-Za-z]|$))", prose))
+    return Counter([*kept.findall(text), *re.findall(r"[+-]?\d+(?:[.,]\d+)*", prose), *names])
+
+
+def spelled(text: str) -> Counter:
+    words = re.findall("[a-z]+", text.lower())
+    return Counter(number for word in words for number in SPELLED.get(word, "").split())
+
+
+def test_korean_readme_has_the_same_parts_and_code():
+    english, korean = parts(README), parts(KOREAN)
+    assert [kind for kind, _ in korean] == [kind for kind, _ in english]
+    for (kind, ours), (_, theirs) in zip(english, korean, strict=True):
+        if ours.startswith("```text\ntrain.py  "):
+            assert names_in(theirs) == names_in(ours)
+        elif kind.startswith("code"):
+            assert theirs == ours
+
+
+def test_korean_readme_keeps_code_spans_links_numbers_and_names():
+    here = KOREAN.replace("[English](README.md)", "[한국어](README.ko.md)")
+    for (kind, ours), (_, theirs) in zip(parts(README), parts(here), strict=True):
+        if kind.startswith("code"):
+            continue
+        for cell, translated in zip(ours.split("|"), theirs.split("|"), strict=True):
+            wanted, found = facts(cell), facts(translated)
+            assert not wanted - found, translated
+            # more names are fine: a card is a GPU
+            assert not [fact for fact in found - wanted - spelled(cell) if not fact.isalpha()], translated
+            assert translated.count("~") < 2, f"struck out between two ~: {translated}"
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from engine.speed import Speed
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import versus_trainer
 from versus import sections, table
 from versus.measure import Enough, Gate
 from versus.start_ours import leave
@@ -115,9 +117,30 @@ def test_start_of_our_side_is_read_where_the_loop_counts_its_updates():
     assert inspect.signature(leave) == inspect.signature(Speed.count).replace(return_annotation=None)
 
 
-def test_readme_shows_the_results():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    results = json.loads((ROOT / "benchmarks" / "results" / "versus_trainer.json").read_text(encoding="utf-8"))
-    assert table.put(readme, table.tables(results)) == readme
+def test_readmes_show_the_results(tmp_path, monkeypatch):
+    """--readme fills the tables of both; what it writes is what they hold."""
+    names = ("README.md", "README.ko.md")
+    for name in names:
+        emptied = table.put((ROOT / name).read_text(encoding="utf-8"), "")
+        (tmp_path / name).write_text(emptied, encoding="utf-8")
+    monkeypatch.setattr(versus_trainer, "ROOT", tmp_path)
+    assert versus_trainer.main(["--table", "--readme"]) == 0
+    for name in names:
+        assert (tmp_path / name).read_text(encoding="utf-8") == (ROOT / name).read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="lacks the marks"):
         table.put("no marks", "")
+
+
+def test_korean_tables_have_korean_words_and_the_same_numbers():
+    results = json.loads(versus_trainer.RESULTS.read_text(encoding="utf-8"))
+    rows = [
+        {"name": "default", "mean": 31.5, "sd": None},
+        {"name": "ours", "mean": 32.6, "sd": 0.25, "difference": 1.1, "difference_sd": 0.5},
+    ]
+    next(iter(results.values()))["scores"] = {"rows": rows, "updates": 300, "seeds": [1, 2, 3]}
+    english = table.tables(results)
+    korean = table.korean(english)
+    assert re.findall(r"\d+(?:[.,]\d+)*", korean) == re.findall(r"\d+(?:[.,]\d+)*", english)
+    devices = " ".join(found["facts"]["device"] for found in results.values()).split()
+    left = set(re.findall("[A-Za-z]{2,}", korean)) - {"Trainer", "plainloop", "GPU", "GiB", "micro", *devices}
+    assert not left

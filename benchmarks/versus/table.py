@@ -1,4 +1,6 @@
-"""The tables of the README, from the JSON file alone."""
+"""The tables of both READMEs, from the JSON file alone."""
+
+import re
 
 BEGIN, END = "<!-- versus_trainer.py: begin -->", "<!-- versus_trainer.py: end -->"
 
@@ -80,6 +82,47 @@ def scores(results: dict) -> str:
         what = f"{key}, {found['scores']['updates']} updates, {len(found['scores']['seeds'])} seeds"
         rows.append([what, *cells, difference])
     return grid(["micro-F1 of held-out rows", "Trainer", "plainloop", "difference, seed by seed"], rows)
+
+
+# longer ones before those that they contain
+KOREAN = {
+    "training, real tokens/s": "학습, 실제 토큰/초",
+    "prediction, real tokens/s": "예측, 실제 토큰/초",
+    "plainloop to the bare loop": "최소 루프 대비 plainloop",
+    "Trainer / tuned / plainloop": "Trainer / 튜닝 / plainloop",
+    "to the Trainer": "Trainer 대비",
+    "to the tuned one": "튜닝한 Trainer 대비",
+    "Trainer, tuned": "튜닝한 Trainer",
+    "bare loop": "최소 루프",
+    "padding share": "패딩 비율",
+    "peak memory": "최대 메모리",
+    "of the matmul peak": "행렬곱 최대 성능 대비",
+    "outside forward, backward, optimizer (with clipping and loss)":
+        "순전파, 역전파, 옵티마이저 이외의 시간 (괄호: 클리핑과 손실 포함)",
+    "| start |": "| 시작 시간 |",
+    "On a GPU: not run.": "GPU에서는 측정하지 않았습니다.",
+    "not run": "측정 안 함",
+    "micro-F1 of held-out rows": "떼어 둔 행의 micro-F1",
+    "difference, seed by seed": "차이(시드별)",
+}  # fmt: skip
+KOREAN_NUMBERS = {
+    r"batch (\d+)": r"배치 \1",
+    r"threads (\d+)": r"스레드 \1",
+    r"(\d+) updates": r"업데이트 \1",
+    r"(\d+) seeds": r"시드 \1",
+    r"([\d.]+) to ([\d.]+)": r"\1~\2",
+    r"([\d.]+) %": r"\1%",
+    r"([\d.]+) s\b": r"\1초",
+}
+
+
+def korean(markdown: str) -> str:
+    """The same tables with Korean words; every number stays."""
+    for english, word in KOREAN.items():
+        markdown = markdown.replace(english, word)
+    for english, word in KOREAN_NUMBERS.items():
+        markdown = re.sub(english, word, markdown)
+    return markdown
 
 
 def put(text: str, markdown: str) -> str:
