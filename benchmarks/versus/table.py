@@ -47,7 +47,7 @@ def beside(results: dict) -> str:
     """Trainer, tuned Trainer and plainloop in each cell, where all three have the number."""
     head = [
         "Trainer / tuned / plainloop", "padding share", "peak memory, GiB", "of the matmul peak",
-        "plainloop to the bare loop", "outside forward, backward, optimizer (with clipping and loss)", "start",
+        "plainloop to the bare loop", "outside forward, backward, optimizer (in brackets: with clipping and loss)", "start",
     ]  # fmt: skip
     rows = []
     for key, found in results.items():
@@ -97,7 +97,7 @@ KOREAN = {
     "padding share": "패딩 비율",
     "peak memory": "최대 메모리",
     "of the matmul peak": "행렬곱 최대 성능 대비",
-    "outside forward, backward, optimizer (with clipping and loss)":
+    "outside forward, backward, optimizer (in brackets: with clipping and loss)":
         "순전파, 역전파, 옵티마이저 이외의 시간 (괄호: 클리핑과 손실 포함)",
     "| start |": "| 시작 시간 |",
     "On a GPU: not run.": "GPU에서는 측정하지 않았습니다.",
