@@ -5,6 +5,7 @@ Entity offsets of the files are INCLUSIVE (`sentence[start_idx:end_idx + 1] == w
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from data.objects import ABSENT, listed_objects, value_of, written
@@ -77,7 +78,7 @@ def entity(value: Any, column: str, exclusive: bool = False) -> Span:
         raise ValueError(f"{column} is {shown(value, 120)}, expected an object with {', '.join(ENTITY_KEYS)}")
     word, start, end, kind = (value[key] for key in ENTITY_KEYS)
     for key, offset in (("start_idx", start), ("end_idx", end)):
-        if type(offset) is not int:
+        if isinstance(offset, bool) or not isinstance(offset, Integral):  # NumPy's are whole numbers, too
             raise ValueError(f"{column}: {key} is {shown(offset)}, expected a whole number")
     if not isinstance(word, str) or not isinstance(kind, str) or not kind:
         raise ValueError(f"{column}: word is {shown(word)} and type is {shown(kind)}, expected two texts")
@@ -87,7 +88,7 @@ def entity(value: Any, column: str, exclusive: bool = False) -> Span:
         )
     if start > end:
         raise ValueError(f"{column}: start_idx {shown(start)} comes after end_idx {shown(end)} (both inclusive)")
-    return Span(start=start, end=end if exclusive else end + 1, text=word, type=kind)
+    return Span(start=int(start), end=int(end if exclusive else end + 1), text=word, type=kind)
 
 
 def fits(value: Any, sentence: str, exclusive: bool) -> bool:

@@ -25,7 +25,7 @@ from engine.atomic import write_text
 from engine.build import check_names, open_part, read_data
 from engine.config import Config
 from engine.data_facts import Part, duplicate_lines, type_lines
-from engine.data_tables import sections
+from engine.data_tables import run_parts, sections
 from engine.error_rows import as_csv, escaped, table
 
 
@@ -58,7 +58,7 @@ def report(config: Config, folder: Path) -> str:
         parts[name] = read_part(name, location, source, store)
         chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)
-    told = sections(parts, data.labels, config)
+    told = [*sections(parts, data.labels, config), *run_parts(data.notes)]
     kinds = type_lines(parts["train"], data.labels, config.data.types)
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,13 @@ def files(parts: Mapping[str, Part], classes: int, max_length: int) -> Section:
     )
 
 
+def run_parts(notes: Sequence[str]) -> list[Section]:
+    """What data.hold_out, data.folds, data.duplicates and eval.label_prior would make of the files, where they are set;
+    the other tables are of the files as they are."""
+    lines = [[line[:12].rstrip(), line[13:]] for line in notes]  # as in the summary of a run: a name, then what is said
+    return [("What a run would take", ["", "with these options"], lines, "")] if lines else []
+
+
 def repeated(parts: Mapping[str, Part]) -> Section:
     """Repeats of (sentence, subject, object) in a part, and between parts."""
     lines = []

@@ -4,7 +4,7 @@ Legend: N examples, C classes.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,13 +85,15 @@ class Predictor:
         self.needs_entities = getattr(pool, "needs_entities", False) and not getattr(head, "reads_sentence", False)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
 
-    def __call__(self, rows: Sequence[Example | Mapping[str, Any] | str]) -> Prediction:
+    def __call__(self, rows: Iterable[Example | Mapping[str, Any] | str]) -> Prediction:
         """`rows`: Examples; objects as the files of KLUE hold them (sentence, subject_entity, object_entity; offsets
         inclusive), or with a text where the model was trained on data.format text; or texts alone.
 
         Raises ValueError that names the row, counted from 1, that cannot be encoded.
         """
-        parts = []
+        if isinstance(rows, str | Mapping | Example):
+            raise ValueError(f"found one row ({type(rows).__name__}), expected a list of rows: [row]")
+        rows, parts = list(rows), []
         for start in range(0, len(rows), 10_000):
             part = []
             for number, row in enumerate(rows[start : start + 10_000], start=start + 1):

@@ -47,7 +47,8 @@ def beside(results: dict) -> str:
     """Trainer, tuned Trainer and plainloop in each cell, where all three have the number."""
     head = [
         "Trainer / tuned / plainloop", "padding share", "peak memory, GiB", "of the matmul peak",
-        "plainloop to the bare loop", "outside forward, backward, optimizer (in brackets: with clipping and loss)", "start",
+        "plainloop to the bare loop", "outside forward, backward, optimizer (in brackets: with clipping and loss)",
+        "start",
     ]  # fmt: skip
     rows = []
     for key, found in results.items():

@@ -71,6 +71,22 @@ def test_it_counts_what_is_in_the_files(options, files, tmp_path, capsys):
     pairs = [(row["subject_entity"]["type"], row["object_entity"]["type"]) for row in [*rows, rows[2], rows[3]]]
     assert {(row["subject"], row["object"]): int(row["rows"]) for row in kinds} == {p: pairs.count(p) for p in pairs}
     assert "| rows | 22 | 6 |" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "What a run would take" not in told
+
+
+def test_it_tells_what_a_run_would_take(options, files, tmp_path, capsys):
+    """data.hold_out and data.duplicates change nothing in the tables of the files, and are told beside them."""
+    own = {"data__train": files["data__train"], "data__dev": "null", "data__hold_out": 0.2, "data__duplicates": "drop_exact"}
+    assert main(options(run__name="cut", **own)) == 0
+    told = capsys.readouterr().out.split("What a run would take\n")[1].splitlines()
+    lines = {line.split("  ")[0]: line for line in told}
+    assert "no sentence is in both parts" in lines["held out"]
+    assert "drop_exact: " in lines["duplicates"]
+    rows = [int(lines[f"{part} part"].split()[2]) for part in ("train", "dev")]
+    dropped = int(lines["duplicates"].split("drop_exact: ")[1].split()[0])
+    assert sum(rows) + dropped == 22
+    report = (tmp_path / "runs" / "cut" / "report.md").read_text(encoding="utf-8")
+    assert "## What a run would take" in report
 
 
 def test_without_dev_and_without_entities(options, tmp_path, capsys):

@@ -14,6 +14,7 @@ import torch
 from conftest import ROOT, blank_figure
 from data import sample
 from data.labels import KLUE
+from data.schema import Example
 from engine import predict as command
 from engine import repeat
 from engine.arguments import parse
@@ -404,6 +405,29 @@ def test_texts_from_python(runs):
         found = predictor(rows)
         assert found.labels == [row["predicted"] for row in wanted]
         np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-6)
+    found = predictor(text for text, _ in REVIEWS)  # any iterable
+    np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-6)
+
+
+@pytest.mark.parametrize("row", [REVIEWS[0][0], {"글": REVIEWS[0][0]}, Example("1", REVIEWS[0][0])])
+def test_one_row_is_no_list_of_rows(runs, row):
+    """A text would be taken letter by letter."""
+    with pytest.raises(ValueError, match=r"found one row \((str|dict|Example)\), expected a list of rows"):
+        Predictor(runs.texts, device="cpu")(row)
+
+
+def test_offsets_of_numpy(runs):
+    """As they come out of a data frame."""
+    predictor = Predictor(runs.a, device="cpu")
+    row = sample.rows("dev")[0]
+    entities = {
+        name: row[name] | {key: np.int64(row[name][key]) for key in ("start_idx", "end_idx")}
+        for name in ("subject_entity", "object_entity")
+    }
+    assert np.array_equal(predictor([row | entities]).probabilities, predictor([row]).probabilities)
+    truth = row | {"subject_entity": row["subject_entity"] | {"start_idx": True}}
+    with pytest.raises(ValueError, match="row 1: subject_entity: start_idx is True, expected a whole number"):
+        predictor([truth])
 
 
 # the README ---------------------------------------------------------------------------------------------------------
