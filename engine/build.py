@@ -185,12 +185,12 @@ def read_data(config: Config, quiet: bool) -> Data:
         parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
     facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
     facts["duplicates"] = dropped
-    facts["files"] = read_files(config, sources)
     notes = [*split_lines(facts), *repeat_lines(dropped)]
     prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
     if prior is not None:
         check_prior(prior, parts["dev"].labels, labels)
         notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
+    facts["files"] = read_files(config, sources)
     return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
 
 
