@@ -94,8 +94,7 @@ def one(split: str, seed: int, rows: list[dict], given: argparse.Namespace) -> d
         command += ["--run.threads", str(given.threads)]
     run = folder / "runs" / name
     if not (run / "report.json").is_file():
-        run.parent.mkdir(parents=True, exist_ok=True)
-        train(command, folder / "runs" / f"{name}.log")
+        train(command, folder / "logs" / f"{name}.log")
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     told = official(command, run, Path(given.dev))
     return {

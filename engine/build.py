@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from data import FORMATS
 from data.encode import Encoder
-from data.labels import LEARNED, label_list, learned_labels, negative_number
+from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.packed import TokenStore, prepare
 from data.source import Source, open_source
 from engine.arguments import nearest
@@ -35,7 +35,7 @@ from engine.metrics import require_directions
 from engine.optim import make_optimizer
 from engine.parts import Parts
 from engine.plan import Plan, total_updates
-from engine.prior import check_prior, label_prior, prior_line
+from engine.prior import NONE, PRIORS, UNIFORM, check_prior, label_prior, prior_line
 from engine.resume import open_run, run_facts, run_name
 from engine.sharded import name_units
 from engine.signals import StopSignal
@@ -67,8 +67,8 @@ class Run:
 @dataclass(frozen=True)
 class Data:
     """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it;
-    `stores`: the parts; `files`: the whole files that they come from; `facts`: see `hold_out.part_facts`;
-    `notes`: lines about the dev part."""
+    `stores`: the parts; `files`: the whole files that they come from; `facts`: see `hold_out.part_facts`,
+    with the `files` that were read; `notes`: lines about the dev part."""
 
     labels: list[str]
     negative: int | None
@@ -190,11 +190,32 @@ def read_data(config: Config, quiet: bool) -> Data:
     if prior is not None:
         check_prior(prior, parts["dev"].labels, labels)
         notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
+    facts["files"] = read_files(config, sources)
     return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
 
 
 def open_part(config: Config, part: str, location: str) -> Source:
     return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
+
+
+def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str, str]]:
+    """Option -> identity of the file it names: the data, and labels and label prior where they are files."""
+    files = {f"data.{part}": source.identity for part, source in sources.items()}
+    named = {"data.labels": config.data.labels not in (*LABELS, LEARNED)}
+    named["eval.label_prior"] = config.has_dev and config.eval.label_prior not in (NONE, UNIFORM, *PRIORS)
+    return files | {key: {"sha256": file_identity(config, key)["sha256"]} for key, is_file in named.items() if is_file}
+
+
+def file_of(config: Config, key: str) -> str:
+    """What an option such as data.train names."""
+    section, _, option = key.partition(".")
+    return getattr(getattr(config, section), option)
+
+
+def file_identity(config: Config, key: str) -> dict[str, str]:
+    """`Source.identity` of the file that an option names, as it is now. Raises ValueError where there is none."""
+    part = key.partition(".")[2]
+    return open_source(file_of(config, key), config.data.format, part, key, reader_options(config.data)).identity
 
 
 def check_names(config: Config) -> None:

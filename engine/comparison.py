@@ -1,18 +1,17 @@
 """Variants of a run over several seeds: each in a process of its own, then means and paired differences."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy.stats import t
 from tqdm import tqdm
 
-from engine.arguments import parse
+from engine.child import Child
+from engine.finished import Known, same_files, same_run
 
 TRAIN = Path(__file__).resolve().parent.parent / "train.py"
 OWN = ("--run.name", "--run.dir", "--run.seed", "--run.resume")  # set for each run
@@ -67,53 +66,53 @@ def half_width(values: np.ndarray) -> float:
 def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequence[str], folder: Path) -> dict:
     """Train every variant with every seed and return variant -> reports, in the order of the seeds.
 
-    Runs live in `folder`/runs; one that is finished is not trained again, one that was stopped continues. Raises
-    ValueError with the last line of a run that fails.
+    Runs live in `folder`/runs, what they print in `folder`/logs; one that is finished is not trained again, one that
+    was stopped continues. Raises ValueError with the last line of a run that fails, and before anything is trained
+    where a finished run has other options or files, see `finished.same_run`.
     """
     runs = folder / "runs"
     runs.mkdir(parents=True, exist_ok=True)
+    # seeds in the outer loop: a study that is stopped has compared all variants over the seeds so far
+    asked = [
+        (variant, variant.run_name(seed), command_of(variant, seed, options, runs))
+        for seed in seeds
+        for variant in variants
+    ]
+    known: Known = {}
+    for _, name, command in asked:
+        if (runs / name / "report.json").is_file():
+            same_run(runs / name, command, known)
     reports: dict[str, list[dict]] = {variant.name: [] for variant in variants}
-    bar = tqdm(total=len(variants) * len(seeds), desc="fine-tuning", unit=" runs", disable=None)
-    for seed in seeds:  # the outer loop: a study that is stopped has compared all variants over the seeds so far
-        for variant in variants:
-            name = variant.run_name(seed)
-            bar.set_postfix_str(name)
-            report = runs / name / "report.json"
-            own = (f"--run.dir={runs}", f"--run.name={name}", f"--run.seed={seed}")
-            command = [*without(options, OWN), *variant.options, *own]
-            if report.is_file():
-                same_run(runs / name, command)
-            else:
-                train(command, runs / f"{name}.log")
-            reports[variant.name].append(json.loads(report.read_text(encoding="utf-8")))
-            bar.update()
+    bar = tqdm(total=len(asked), desc="fine-tuning", unit=" runs", disable=None)
+    for variant, name, command in asked:
+        bar.set_postfix_str(name)
+        report = runs / name / "report.json"
+        if not report.is_file():
+            train(command, folder / "logs" / f"{name}.log")
+            same_files(runs / name, command, known)
+        reports[variant.name].append(json.loads(report.read_text(encoding="utf-8")))
+        bar.update()
     bar.close()
     return reports
 
 
+def command_of(variant: Variant, seed: int, options: Sequence[str], runs: Path) -> list[str]:
+    """The options of train.py for one run of a variant."""
+    own = (f"--run.dir={runs}", f"--run.name={variant.run_name(seed)}", f"--run.seed={seed}")
+    return [*without(options, OWN), *variant.options, *own]
+
+
 def train(options: Sequence[str], log: Path) -> None:
-    """One run of train.py in a process of its own; what it prints goes to `log`."""
+    """One run of train.py in a process of its own; what it prints goes to `log`, whose folder is made.
+
+    A signal lets the run save and end first, see `child.Child`. Raises ValueError with the last line of one that fails.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
-        code = subprocess.run(
-            [sys.executable, str(TRAIN), *options], stdout=output, stderr=subprocess.STDOUT
-        ).returncode
+        code = Child().run([sys.executable, str(TRAIN), *options], output)
     if code != 0:
         lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
         raise ValueError(f"a run ended with code {code}: {lines[-1]} (all of it: {log})")
-
-
-def same_run(folder: Path, command: Sequence[str]) -> None:
-    """Raises ValueError where a finished run of that name was made by other options than it would have now."""
-    written = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    wanted = yaml.safe_load(parse(command)[0].to_yaml())
-    sections = [section for section in wanted if section not in ("run", "track", "notify")]
-    if changed := [
-        f"{section}.{key} {written[section].get(key)!r} -> {value!r}"
-        for section in sections
-        for key, value in wanted[section].items()
-        if written[section].get(key) != value
-    ]:
-        raise ValueError(f"{folder} was finished with other options ({', '.join(changed)}); choose another run.name")
 
 
 def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:

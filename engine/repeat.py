@@ -4,9 +4,11 @@
 
 Behind `--` stands what train.py would get. The folder <run.dir>/<run.name> holds runs/, summary.json (mean and sample
 standard deviation, every run) and, with folds, out_of_fold/seed1.csv, ...: every training row once, predicted by the
-one model that did not train on it, so that their scores are of the whole file. The same command goes on after a crash:
-finished runs are kept, a stopped one continues. --final also trains on all rows, without a dev part, for each seed; its
-last weights are its best/. Several runs vote by `engine.predict`, and `engine.compare` takes the out-of-fold files.
+one model that did not train on it, so that their scores are of the whole file; logs/ has what each run printed. The
+same command goes on after a crash: finished runs are kept, if options and files are what they were, and a stopped one
+continues; Ctrl-C and SIGTERM let it save first, a second one kills it. --final also trains on all rows, without a dev
+part, for each seed; its last weights are its best/. Several runs vote by `engine.predict`, and `engine.compare` takes
+the out-of-fold files.
 Exit codes: 0 done, 2 bad input or a run that failed, 130 and 143 stopped.
 """
 
@@ -29,6 +31,7 @@ from engine.build import check_names, open_part
 from engine.comparison import Variant, finetune, without
 from engine.config import Config
 from engine.ending import is_told
+from engine.finished import OtherRunError
 from engine.metrics import headline
 from engine.predictions import read_predictions
 from engine.prior import prior_of, row_weights
@@ -44,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     words = [*argv]
     cut = words.index("--") if "--" in words else len(words)
     own, rest = arguments().parse_args(words[:cut]), words[cut + 1 :]
-    before = signal.signal(signal.SIGTERM, stop)  # the default would leave the run alone that is under way
+    before = signal.signal(signal.SIGTERM, stop)  # the default would end this without a word
     folder = None
     try:
         variants = variants_of(own, rest)
@@ -64,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
     except ValueError as error:
         if not is_told(error):
             raise
-        print(f"error: {error}{goes_on(folder)}", file=sys.stderr)
+        hint = "" if isinstance(error, OtherRunError) else goes_on(folder)
+        print(f"error: {error}{hint}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -107,9 +111,10 @@ def variants_of(own: argparse.Namespace, rest: Sequence[str]) -> list[Variant]:
 
 
 def final_options(rest: Sequence[str]) -> tuple[str, ...]:
-    """A fit on all rows: no dev file, nothing held out."""
-    holds_out = parse(rest)[0].data.hold_out is not None
-    return ("--data.dev=null", *(("--data.hold_out=null",) if holds_out else ()))
+    """A fit on all rows: no dev file, nothing held out, no fold, whatever `rest` and its YAML say."""
+    data = parse(rest)[0].data
+    given = [key for key in ("hold_out", "folds", "fold") if getattr(data, key) is not None]
+    return ("--data.dev=null", *(f"--data.{key}=null" for key in given))
 
 
 def leave(folder: Path, own: argparse.Namespace, config: Config, reports: dict[str, list[dict]]) -> str:
@@ -147,7 +152,8 @@ def spread(scores: Sequence[dict[str, float]]) -> dict[str, dict]:
 def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int) -> dict:
     """Write out_of_fold/seed<n>.csv, in the order of the training file, and score it.
 
-    Raises ValueError where the runs do not predict every row once: something changed between them.
+    Raises ValueError where the runs do not predict every row once, or with another label than the file has now:
+    something changed between them.
     """
     rows, tables = {}, []
     for fold in range(own.folds):
@@ -159,11 +165,17 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
             raise ValueError(f"{path}: {len(twice):,} rows are in the dev part of another fold, too")
         rows |= {row.id: row for row in tables[-1].rows()}
     examples = (example for _, example in open_part(config, "train", config.data.train).examples())
-    ids = [example.id for example in examples if isinstance(example, Example) and example.label is not None]
+    ids = {e.id: e.label for e in examples if isinstance(e, Example) and e.label is not None}
     if len(missing := [id for id in ids if id not in rows]) != 0 and config.data.on_bad_row == "error":
         raise ValueError(f"{config.data.train}: {len(missing):,} rows were in no dev part, the first is {missing[0]!r}")
-    if strange := rows.keys() - set(ids):
+    if strange := rows.keys() - ids.keys():
         raise ValueError(f"{config.data.train}: {len(strange):,} predicted rows are not in it any more")
+    if changed := [id for id, row in rows.items() if row.label != ids[id]]:
+        raise OtherRunError(
+            f"{config.data.train}: {len(changed):,} rows had another label when they were predicted, the first is "
+            f"{changed[0]!r}: {rows[changed[0]].label} -> {ids[changed[0]]}; put the file back or choose another "
+            "run.name"
+        )
     head, line = plain_csv(tables[0].labels)
     path = folder / "out_of_fold" / f"seed{seed}.csv"
     path.parent.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ ECHO = 1  # seconds in which it counts once
 PATIENCE = 17  # seconds from a signal to the saving; schedulers and torchrun kill 30 s after it
 LAUNCHERS = {
     "accelerate", "accelerate-launch", "torchrun", "accelerate.commands.launch", "torch.distributed.run",
+    "engine.repeat", "engine.study", "hold_out.py", "semeval_minilm.py",
 }  # fmt: skip
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
