@@ -166,7 +166,7 @@ def configuration(path: Path) -> dict[str, Any]:
         found = flat(yaml.safe_load(written.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         raise ValueError(f"{written}: cannot be read ({' '.join(str(error).split())})") from None
-    if path.is_file():
+    if path.is_file() and path.resolve().parent.name == "out_of_fold":
         found.pop("data.fold", None)
     return found
 

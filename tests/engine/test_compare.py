@@ -185,6 +185,8 @@ def test_files_of_repeat_are_scored_as_their_runs(tmp_path):
     assert found["sentences"] == 20
     assert found["notes"] == []
     assert found["configuration"] == {"optim.lr": dict(zip(files, ["0.1", "1.1"], strict=True))}
+    one = str(tmp_path / "one" / "runs" / "fold1-seed2")
+    assert compare([files[0], one], 50)["configuration"] == {"data.fold": {"seed2.csv": "-", "fold1-seed2": "1"}}
     inside = compare([str(tmp_path / "one" / "runs" / "fold0-seed1" / "predictions" / "dev.csv")], 50)
     assert inside["runs"][0]["scores"]["micro_f1"]["score"] == pytest.approx(wanted["micro_f1"], abs=1e-6)
 

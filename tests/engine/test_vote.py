@@ -104,6 +104,14 @@ def test_weights_that_nearly_tie_count_before_the_mean():
     assert made.argmax(axis=1).tolist() == [0]
 
 
+def test_sums_that_differ_only_by_rounding_are_a_tie():
+    """0.1 and 0.2 against 0.3, whose shares are 0.5 and the number below it; the mean is for the one vote."""
+    shares = check_weights([0.1, 0.2, 0.3], 3)
+    assert shares[0] + shares[1] > shares[2]
+    one = np.array([[[0.51, 0.49]], [[0.51, 0.49]], [[0.0, 1.0]]])
+    assert VOTES["hard"](one, shares).argmax(axis=1).tolist() == [1]
+
+
 def test_one_model_is_left_as_it_is():
     one = softmax(np.random.default_rng(0).integers(0, 2, (1, 50, 30)) / 10)
     assert (VOTES["soft"](one, check_weights(None, 1)) == one[0]).all()
