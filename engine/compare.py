@@ -2,7 +2,8 @@
 
     python -m engine.compare runs/a runs/b runs/c
 
-Scores come from predictions/dev.csv of each run; a CSV of `engine.predict` may stand in place of a run. Every score has
+Scores come from predictions/dev.csv of each run; a CSV of `engine.predict` or of `engine.repeat`'s out_of_fold/ may
+stand in place of a run. Negative label and label prior are those of the first run that has one. Every score has
 its 95 % interval from a bootstrap that draws sentences, not rows, and every run its paired difference to the first one:
 both are scored on the same draws, so what is hard for both cancels. An interval without 0 is a difference; one run a
 side says nothing of other seeds (`engine.repeat`). Exit codes: 0 done, 2 bad input.
@@ -27,14 +28,15 @@ from engine.atomic import write_text
 from engine.ending import is_told
 from engine.intervals import RESAMPLES, interval, sign_test
 from engine.intervals import scores as resampled
-from engine.metrics import headline
+from engine.metrics import absent_lines, headline
 from engine.predictions import Table, aligned, read_predictions
-from engine.prior import prior_of, row_weights
+from engine.prior import NONE, prior_of, row_weights
 from engine.scores import SCORES
 
 # where a run is and what it tells, not what it is
 PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")
 ABSENT = "-"
+NEGATIVE = "no_relation"  # the negative label of files that no run tells of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -74,16 +76,18 @@ def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:
     if without := sum(not label for label in first.gold):
         raise ValueError(f"{first.name}: {without:,} of {len(first.gold):,} rows have no label to be scored against")
     gold, probabilities = first.numbers(), [table.probabilities for table in tables]
-    known = next((config for config in configs if config), {})
-    name = known.get("data.negative_label", "no_relation")
-    negative = first.labels.index(name) if name in first.labels else None
-    groups, note = sentences(known, first)
-    prior = prior_of(known.get("eval.label_prior"), first.labels)
+    answers = [table.answers() for table in tables]
+    notes: list[str] = []
+    negative = negative_of(configs, names, first.labels, notes)
+    chosen = chosen_of(configs, names, "eval.label_prior", (None, NONE), notes)
+    prior = prior_of(chosen, first.labels, gold)
     weights = row_weights(prior, gold)
-    drawn = resampled(gold, probabilities, negative, groups, first.labels, prior, resamples, 0)
+    groups, note = sentences(next((config for config in configs if config), {}), first)
+    drawn = resampled(gold, probabilities, negative, groups, first.labels, prior, resamples, 0, answers)
     runs = []
     for number, table in enumerate(tables):
-        plain = headline(gold, table.probabilities, negative, first.labels, weights)
+        plain = headline(gold, table.probabilities, negative, first.labels, weights, answers[number])
+        notes += [line for line in absent_lines(plain["absent_classes"], len(first.labels)) if line not in notes]
         plain = {key: value for key, value in plain.items() if key in SCORES}
         runs.append({
             "name": table.name,
@@ -99,10 +103,37 @@ def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:
         "rows": len(gold),
         "sentences": None if groups is None else len(np.unique(groups)),
         "note": note,
+        "notes": notes,
         "resamples": resamples,
         "configuration": differing(configs, names),
         "runs": runs,
     }
+
+
+def negative_of(configs: Sequence[dict], names: Sequence[str], labels: list[str], notes: list[str]) -> int | None:
+    """The negative class of the first configuration that has one; without any configuration `no_relation`. What there
+    is to tell of it is added to `notes`."""
+    key, counted = "data.negative_label", "micro-F1 counts every label"
+    if any(key in config for config in configs):
+        name = chosen_of(configs, names, key, (None,), notes)
+        if name is not None and name not in labels:
+            notes.append(f"{key}: {name} is none of the labels: {counted}")
+    else:
+        name = NEGATIVE
+        if name not in labels:
+            notes.append(f"no configuration says the negative label, and {name} is none of the labels: {counted}")
+    return labels.index(name) if name in labels else None
+
+
+def chosen_of(configs: Sequence[dict], names: Sequence[str], key: str, empty: tuple, notes: list[str]) -> str | None:
+    """The value of the first configuration that has one, None where none has; a note where they differ."""
+    told = {name: config.get(key, empty[0]) for name, config in zip(names, configs, strict=True) if config}
+    chosen = next((value for value in told.values() if value not in empty), None)
+    own = [None if value in empty else value for value in told.values()]
+    if len(set(own)) > 1:
+        values = ", ".join(f"{shown(value)} in {name}" for name, value in told.items())
+        notes.append(f"{key} differs ({values}): all are scored with {chosen}")
+    return chosen
 
 
 def difference(score: float, drawn: np.ndarray) -> dict[str, float]:
@@ -126,14 +157,31 @@ def read(file: Path, path: str, name: str) -> Table:
 
 
 def configuration(path: Path) -> dict[str, Any]:
-    """A run's config.yaml as dotted names; nothing for a file of predictions."""
-    written = path / "config.yaml"
-    if not written.is_file():
+    """A run's config.yaml as dotted names; that of its run for a file in predictions/, that of one of its runs, without
+    the fold, for one in out_of_fold/ of `engine.repeat`; nothing for other files of predictions."""
+    written = next((file for file in configurations(path) if file.is_file()), None)
+    if written is None:
         return {}
     try:
-        return flat(yaml.safe_load(written.read_text(encoding="utf-8")))
+        found = flat(yaml.safe_load(written.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         raise ValueError(f"{written}: cannot be read ({' '.join(str(error).split())})") from None
+    if path.is_file() and path.resolve().parent.name == "out_of_fold":
+        found.pop("data.fold", None)
+    return found
+
+
+def configurations(path: Path) -> list[Path]:
+    """Where the configuration may be, best first."""
+    if not path.is_file():
+        return [path / "config.yaml"]
+    folder = path.resolve().parent
+    if folder.name == "predictions":
+        return [folder.parent / "config.yaml"]
+    if folder.name == "out_of_fold":  # seed1.csv is of the runs fold0-seed1, fold1-seed1, ...
+        runs = folder.parent / "runs"
+        return [*sorted(runs.glob(f"fold*-{path.stem}/config.yaml")), *sorted(runs.glob("*/config.yaml"))]
+    return []
 
 
 def flat(values: Mapping, prefix: str = "") -> dict[str, Any]:
@@ -187,6 +235,7 @@ def report(found: dict) -> list[str]:
     lines.append(f"{found['rows']:,} rows; 95 % intervals from {found['resamples']:,} draws of {drawn}")
     if found["note"]:
         lines.append(f"rows of one sentence could not be kept together ({found['note']}): intervals may be too narrow")
+    lines += found["notes"]
     keys = [*runs[0]["scores"]]
     head = [SCORES[key] for key in keys]
     scores = [[run["name"], *(cell(run["scores"][key]) for key in keys)] for run in runs]

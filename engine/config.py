@@ -256,6 +256,7 @@ def prediction_settings(config: Config, precision: str) -> dict:
         "reader": reader_options(config.data).flat(),
         "negative_label": config.data.negative_label,
         "label_prior": config.eval.label_prior,
+        "resamples": config.eval.resamples,
         "batch_size": config.eval.batch_size,
         "precision": precision,
     }

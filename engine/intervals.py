@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from engine.metrics import directed_relations
+from engine.scores import SCORES
 
 RESAMPLES = 1000
 LEVEL = 95.0  # percent of the resamples inside an interval
@@ -40,15 +41,27 @@ def bootstrap(
 
 def interval(values: np.ndarray) -> dict[str, float]:
     """Of the values of one score on all resamples, or of the differences of two models on the same resamples: what
-    makes rows hard for both cancels.
+    makes rows hard for both cancels. A resample that has no such score (NaN) does not count.
     """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return dict.fromkeys(("low", "high", "sd"), float("nan"))
     low, high = np.percentile(values, [50 - LEVEL / 2, 50 + LEVEL / 2])
     return {"low": float(low), "high": float(high), "sd": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
 
 
+def intervals_line(found: dict) -> str:
+    """The intervals of `bootstrap` as one line, without those of scores that no resample has."""
+    known = {name: title for name, title in SCORES.items() if name in found and not np.isnan(found[name]["low"])}
+    return "; ".join(f"{title} {found[n]['low']:.1f} to {found[n]['high']:.1f}" for n, title in known.items())
+
+
 def sign_test(values: np.ndarray) -> float:
     """p of a difference: twice the share of resamples on the other side of 0, and never below 2 / S, which is all that
-    S resamples can tell."""
+    S resamples can tell. A resample without the score (NaN) does not count."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan")
     other = min(np.mean(values <= 0), np.mean(values >= 0))
     return float(min(1.0, 2 * max(other, 1 / len(values))))
 
@@ -62,13 +75,19 @@ def scores(
     prior: np.ndarray | None,
     resamples: int,
     seed: int,
+    answers: list[np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Scores of every prediction on every resample, (predictions, S)."""
+    """Scores of every prediction on every resample, (predictions, S).
+
+    `answers`: the predicted classes (N,) of each, by default the most probable ones. The scores ending in _prior are
+    NaN on a resample that drew no row of a label that the prior has.
+    """
     labels = np.asarray(labels)
     assert len(labels) > 0
     assert all(len(each) == len(labels) for each in predictions)
     relations = directed_relations(names, negative)
-    scorers = [Scorer(labels, each, negative, relations) for each in predictions]
+    answers = [each.argmax(axis=1) for each in predictions] if answers is None else answers
+    scorers = [Scorer(labels, each, negative, relations, said) for each, said in zip(predictions, answers, strict=True)]
     lots: list[list[dict[str, np.ndarray]]] = [[] for _ in scorers]
     for weights in draws(len(labels) if groups is None else groups, resamples, seed):
         weighted = None if prior is None else to_prior(weights, labels, prior)
@@ -76,7 +95,10 @@ def scores(
             made = scorer.scores(weights)
             if weighted is not None:
                 again = scorer.scores(weighted)
-                made |= {f"{name}_prior": again[name] for name in ("micro_f1", "auprc", "accuracy")}
+                drawn = weighted.any(axis=0)
+                made |= {
+                    f"{name}_prior": np.where(drawn, again[name], np.nan) for name in ("micro_f1", "auprc", "accuracy")
+                }
             lot.append(made)
     return {name: np.array([np.concatenate([part[name] for part in lot]) for lot in lots]) for name in lots[0][0]}
 
@@ -112,9 +134,14 @@ class Scorer:
     """One prediction, sorted and compared with the labels once, to be scored under many weights."""
 
     def __init__(
-        self, labels: np.ndarray, probabilities: np.ndarray, negative: int | None, relations: np.ndarray | None
+        self,
+        labels: np.ndarray,
+        probabilities: np.ndarray,
+        negative: int | None,
+        relations: np.ndarray | None,
+        predicted: np.ndarray,
     ):
-        classes, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
+        classes = probabilities.shape[1]
         self.counted = np.array([number != negative for number in range(classes)])
         self.gold, self.said = one_hot(labels, classes), one_hot(predicted, classes)
         self.hits = one_hot(np.where(labels == predicted, labels, -1), classes)
@@ -130,9 +157,9 @@ class Scorer:
         areas = np.array([curve.area(weights) for curve in self.curves])
         made = {
             "micro_f1": ratio(200.0 * inside[0], inside[1] + inside[2]),
-            "auprc": np.nanmean(areas, axis=0),
+            "auprc": mean_of_known(areas),
             "accuracy": ratio(100.0 * hits.sum(axis=0), gold.sum(axis=0)),
-            "macro_f1": np.nanmean(f1, axis=0),
+            "macro_f1": mean_of_known(f1),
         }
         if self.relations is not None:
             right, there, found = (self.relations @ part for part in (hits, gold, said))
@@ -173,6 +200,14 @@ class Curve:
         end = np.divide(hits, after, out=np.ones_like(after), where=after > 0)
         area = np.einsum("ts,ts->s", found, start + end)
         return np.divide(50.0 * area, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Column means (s,) of (C, s) without its NaN; NaN where there is nothing else."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    sums = np.where(known, values, 0.0).sum(axis=0)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -108,14 +108,15 @@ def headline(
     negative: int | None,
     names: Sequence[str] = (),
     weights: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The scores that every evaluation reports; `absent_classes` have no example and no place in `auprc`.
 
     `names` (C,) of the classes; `semeval` is there where they have directions. `weights` (N,): see `prior.row_weights`;
-    the scores ending in _prior are there with them.
+    the scores ending in _prior are there with them. `predicted` (N,): the answers, by default the most probable ones.
     """
     classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1) if predicted is None else predicted
     relations = directed_relations(names, negative)
     directed = {} if relations is None else {"semeval": semeval_f1(labels, predicted, relations)}
     weighted = {}
@@ -134,6 +135,14 @@ def headline(
         **weighted,
         "absent_classes": classes - len(np.unique(labels)),
     }
+
+
+def absent_lines(absent: int, classes: int) -> list[str]:
+    """What is to be said where labels have no row: the means are over the others."""
+    if not absent:
+        return []
+    others = f"AUPRC is the mean of the other {classes - absent}, macro-F1 of these and of what was predicted"
+    return [f"no row of {absent} of the {classes} labels: {others}"]
 
 
 def per_class(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -> list[dict]:

@@ -5,8 +5,8 @@
 A run is a folder with best/, or a best/ itself. Several vote: each with its own markers, tokenizer and order of labels.
 The file is read some rows at a time; the output has its name when it is whole. What the readers were told in training
 (data.format, data.columns, ...) holds here, too; the same options on this command line win. Rows need no labels; where
-they have some, scores are printed. Exit codes: 0 done, 1 failure, 2 bad input, 3 logits that are not finite, 130 and
-143 stopped; what was finished stays in <output>.part.
+they have some, scores are printed, with 95 % intervals. Exit codes: 0 done, 1 failure, 2 bad input, 3 logits that are
+not finite, 130 and 143 stopped; what was finished stays in <output>.part.
 
 From Python: `from engine.predict import Predictor`, see engine/predictor.py.
 """
@@ -30,13 +30,15 @@ from data import FORMATS
 from data.labels import negative_number
 from data.options import ReaderOptions
 from data.schema import Example
+from data.sentences import sentence_key
 from data.source import Source, open_source
 from engine.arguments import parse
 from engine.config import reader_options
 from engine.device import set_threads
 from engine.ending import first_line, is_out_of_memory, is_told
 from engine.guard import NonFiniteError
-from engine.metrics import headline
+from engine.intervals import bootstrap, intervals_line
+from engine.metrics import absent_lines, headline
 from engine.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
 from engine.prior import prior_of, row_weights
 from engine.scores import SCORES
@@ -113,6 +115,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--vote", choices=VOTES, default="soft", help="mean of probabilities, or majority")
     parser.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a run; default: equal")
+    parser.add_argument("--resamples", type=int, metavar="N", help="of intervals, 0 = none; default: as the first run")
     parser.add_argument("--unlabelled", action="store_true", help="do not look at the labels of the file")
     parser.add_argument("--batch_size", type=int, metavar="N", help="default: eval.batch_size of each run")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1; default: a GPU where there is one")
@@ -124,6 +127,8 @@ def arguments() -> argparse.ArgumentParser:
 def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     """Predict all rows; returns what to print."""
     shares = check_weights(own.weights, len(own.runs))
+    if own.resamples is not None and own.resamples < 0:
+        raise ValueError(f"--resamples: got {own.resamples}, expected 0 or more")
     folders = [best_folder(Path(name)) for name in own.runs]
     if twice := sorted({str(folder) for folder in folders if folders.count(folder) > 1}):
         raise ValueError(f"{', '.join(twice)}: given twice; --weights gives one run more weight")
@@ -132,6 +137,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     orders = [columns(labels, each, name, names[0]) for each, name in zip(lists, names, strict=True)]
     head, line = WRITERS[own.format](labels)
     settings = reading([settings_of(folder) for folder in folders], names, rest)
+    settings = settings if own.resamples is None else replace(settings, resamples=own.resamples)
     if Path(own.input).exists() and output.path.exists() and os.path.samefile(own.input, output.path):
         raise ValueError(f"--output: {own.output} is the input")
     source = open_source(own.input, settings.format, "dev", "--input", settings.options)
@@ -142,7 +148,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     total = check_rows(source, predictors, own.unlabelled)
 
     output.open(head)
-    started, gold, scored = time.monotonic(), [], []
+    started, gold, scored, sentences = time.monotonic(), [], [], []
     rows = examples(source, own.unlabelled)
     title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"
     with tqdm(total=total * len(names), desc=title, unit=" rows", disable=None, leave=False) as bar:
@@ -159,10 +165,11 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
             output.write([line(row) for row in told])
             known = [number for number, row in enumerate(told) if row.label is not None]
             gold += [predictors[0].number_of[told[number].label] for number in known]
-            scored.append(made[known].astype(np.float32))
+            sentences += [sentence_key(part[number][1].text) for number in known]
+            scored.append(made[known])
     output.close()
     seconds = time.monotonic() - started
-    lines = scores(gold, np.concatenate(scored), settings, labels, total) if gold else []
+    lines = scores(np.array(gold), np.concatenate(scored), np.array(sentences), settings, labels, total) if gold else []
     speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
     return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
 
@@ -232,14 +239,23 @@ def check_rows(source: Source, predictors: Sequence[Predictor], unlabelled: bool
 
 
 def scores(
-    gold: Sequence[int], probabilities: np.ndarray, settings: Settings, labels: Sequence[str], total: int
+    gold: np.ndarray,
+    probabilities: np.ndarray,
+    sentences: np.ndarray,
+    settings: Settings,
+    labels: list[str],
+    total: int,
 ) -> list[str]:
-    """A line a score of the rows that have a label."""
+    """A line a score of the rows (N,) that have a label, and their intervals, rows of a sentence drawn together."""
     number = negative_number(settings.negative_label, labels)
-    weights = row_weights(prior_of(settings.label_prior, labels), np.array(gold))
-    found = headline(np.array(gold), probabilities, number, labels, weights)
-    of = "" if len(gold) == total else f"scores of the {len(gold):,} of {total:,} rows that have a label"
-    return [*filter(None, [of]), *(f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found)]
+    prior = prior_of(settings.label_prior, labels, gold)
+    found = headline(gold, probabilities, number, labels, row_weights(prior, gold))
+    lines = [] if len(gold) == total else [f"scores of the {len(gold):,} of {total:,} rows that have a label"]
+    lines += [f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found]
+    if settings.resamples:
+        drawn = bootstrap(gold, probabilities, number, sentences, labels, prior, settings.resamples)
+        lines.append(f"{'95 % interval':<15} {intervals_line(drawn)}")
+    return [*lines, *absent_lines(found["absent_classes"], len(labels))]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ HEAD = ["id", "label", "predicted"]
 
 @dataclass(frozen=True)
 class Table:
-    """`gold` and `predicted`: N names, an empty one where a row has no label; `probabilities` (N, C) float32."""
+    """`gold` and `predicted`: N names, an empty one where a row has no label; `probabilities` (N, C) float64."""
 
     name: str
     labels: list[str]
@@ -34,8 +34,15 @@ class Table:
 
     def numbers(self) -> np.ndarray:
         """The true class of each row, (N,)."""
+        return self.places(self.gold)
+
+    def answers(self) -> np.ndarray:
+        """The predicted class of each row, (N,): of equal probabilities the one that the file names."""
+        return self.places(self.predicted)
+
+    def places(self, names: Sequence[str]) -> np.ndarray:
         place = {label: number for number, label in enumerate(self.labels)}
-        return np.array([place[label] for label in self.gold])
+        return np.array([place[name] for name in names])
 
 
 def read_predictions(path: Path, name: str) -> Table:
@@ -58,8 +65,10 @@ def read_predictions(path: Path, name: str) -> Table:
             raise ValueError(f"{path}, row {number}: found {len(line)} columns, expected {len(head)}")
         if line[1] and line[1] not in labels:
             raise ValueError(f"{path}, row {number}: the label {line[1]!r:.80} has no column")
+        if line[2] not in labels:
+            raise ValueError(f"{path}, row {number}: the prediction {line[2]!r:.80} has no column")
     try:
-        probabilities = np.array([line[len(HEAD) :] for line in lines[1:]], dtype=np.float32)
+        probabilities = np.array([line[len(HEAD) :] for line in lines[1:]], dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{path}: a probability is no number ({error})") from None
     check_probabilities(probabilities, str(path))

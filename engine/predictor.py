@@ -24,7 +24,7 @@ from data.packed import TokenStore, in_memory
 from data.schema import Example
 from data.source import Source
 from engine.build_model import prepare_backbone
-from engine.config import ModelConfig
+from engine.config import EvalConfig, ModelConfig
 from engine.device import choose_precision
 from engine.evaluate import batch_on, require_finite
 from engine.plan import evaluation_batches
@@ -51,6 +51,7 @@ class Settings:
     batch_size: int = 64
     precision: str = "fp32"
     label_prior: str = "none"
+    resamples: int = EvalConfig.resamples
 
 
 class Predictor:
@@ -229,6 +230,7 @@ def settings_of(folder: Path) -> Settings:
                 values["batch_size"],
                 values["precision"],
                 values.get("label_prior", "none"),
+                values.get("resamples", EvalConfig.resamples),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
@@ -244,6 +246,7 @@ def settings_of(folder: Path) -> Settings:
         values["eval"]["batch_size"],
         values["train"]["precision"] or "fp32",
         values["eval"].get("label_prior", "none"),
+        values["eval"].get("resamples", EvalConfig.resamples),
     )
 
 

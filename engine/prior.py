@@ -58,10 +58,14 @@ def label_prior(name: str, labels: list[str]) -> np.ndarray | None:
     return shares / shares.max() / (shares / shares.max()).sum()
 
 
-def prior_of(name: str | None, labels: list[str]) -> np.ndarray | None:
-    """`label_prior` of a run that is finished: where its file is gone there is a warning, and no prior."""
+def prior_of(name: str | None, labels: list[str], gold: np.ndarray) -> np.ndarray | None:
+    """`label_prior` for the labelled rows (N,) of a run that is finished: where its file is gone, or gives 0 to all of
+    their labels, there is a warning and no prior; also a warning of labels without a row, see `check_prior`."""
     try:
-        return label_prior(name or NONE, labels)
+        prior = label_prior(name or NONE, labels)
+        if prior is not None:
+            check_prior(prior, gold, labels, "labelled")
+        return prior
     except ValueError as error:
         warnings.warn(f"{error}; scores ending in prior are left out", stacklevel=2)
         return None
@@ -106,14 +110,15 @@ def row_weights(prior: np.ndarray | None, labels: np.ndarray) -> np.ndarray | No
     return each[labels] * (len(labels) / each[labels].sum())
 
 
-def check_prior(prior: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
-    """Warns of labels that the target has and the dev rows lack. Raises ValueError where none is left."""
+def check_prior(prior: np.ndarray, labels: np.ndarray, names: list[str], rows: str = "dev") -> None:
+    """Warns of labels that the target has and the rows lack, which the message calls `rows`. Raises ValueError where
+    none is left."""
     there = np.bincount(labels, minlength=len(prior)) > 0
     if not prior[there].any():
-        raise ValueError("eval.label_prior: every label of the dev rows has the share 0; expected one above 0")
+        raise ValueError(f"eval.label_prior: every label of the {rows} rows has the share 0; expected one above 0")
     if absent := np.flatnonzero((prior > 0) & ~there).tolist():
         warnings.warn(
-            f"eval.label_prior: no dev row of {listed([names[number] for number in absent])}; their share of "
+            f"eval.label_prior: no {rows} row of {listed([names[number] for number in absent])}; their share of "
             f"{100 * prior[~there].sum():.2g} % goes to the other labels",
             stacklevel=2,
         )

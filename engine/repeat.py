@@ -25,6 +25,8 @@ import numpy as np
 
 from data.labels import negative_number
 from data.schema import Example
+from data.sentences import sentence_key
+from data.text import listed
 from engine.arguments import parse
 from engine.atomic import write_text
 from engine.build import check_names, open_part
@@ -32,7 +34,8 @@ from engine.comparison import Variant, finetune, without
 from engine.config import Config
 from engine.ending import is_told
 from engine.finished import OtherRunError
-from engine.metrics import headline
+from engine.intervals import bootstrap, intervals_line
+from engine.metrics import absent_lines, headline
 from engine.predictions import read_predictions
 from engine.prior import prior_of, row_weights
 from engine.scores import SCORES
@@ -124,7 +127,9 @@ def leave(folder: Path, own: argparse.Namespace, config: Config, reports: dict[s
         for seed, report in zip(own.seeds, found, strict=True):
             scores = {key: value for key, value in (report["dev"] or {}).items() if key in SCORES}
             runs.append({"name": f"{name}-seed{seed}", "variant": name, "seed": seed, "scores": scores,
-                         "step": report["step"], "epoch": report["epoch"]})  # fmt: skip
+                         "step": report["step"], "epoch": report["epoch"],
+                         "labels": len(report.get("classes", ())),
+                         "absent_classes": (report["dev"] or {}).get("absent_classes", 0)})  # fmt: skip
     parts = [out_of_fold(folder, own, config, seed) for seed in own.seeds] if own.folds is not None else []
     summary = {
         "seeds": own.seeds,
@@ -180,13 +185,26 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
     path = folder / "out_of_fold" / f"seed{seed}.csv"
     path.parent.mkdir(exist_ok=True)
     write_text(path, head + "".join(line(rows[id]) for id in ids if id in rows))
-    labels = tables[0].labels
+    return {"seed": seed, "file": str(path), "rows": len(rows), "left_out": len(missing), **scored(path, config)}
+
+
+def scored(path: Path, config: Config) -> dict:
+    """Scores of the rows of an out-of-fold file, and their intervals; rows of a sentence are drawn together."""
+    whole = read_predictions(path, path.name)
+    gold, labels = whole.numbers(), whole.labels
     negative = negative_number(config.data.negative_label, labels)
-    gold = np.concatenate([each.numbers() for each in tables])
-    weights = row_weights(prior_of(config.eval.label_prior, labels), gold)
-    found = headline(gold, np.concatenate([each.probabilities for each in tables]), negative, labels, weights)
+    prior = prior_of(config.eval.label_prior, labels, gold)
+    found = headline(gold, whole.probabilities, negative, labels, row_weights(prior, gold))
     scores = {key: value for key, value in found.items() if key in SCORES}
-    return {"seed": seed, "file": str(path), "rows": len(rows), "left_out": len(missing), "scores": scores}
+    intervals = {}
+    if config.eval.resamples:
+        examples = (example for _, example in open_part(config, "train", config.data.train).examples())
+        key = {example.id: sentence_key(example.text) for example in examples if isinstance(example, Example)}
+        groups = np.array([key[id] for id in whole.ids])
+        intervals = bootstrap(gold, whole.probabilities, negative, groups, labels, prior, config.eval.resamples)
+    return {
+        "scores": scores, "intervals": intervals, "labels": len(labels), "absent_classes": found["absent_classes"],
+    }  # fmt: skip
 
 
 def table(summary: dict) -> list[str]:
@@ -203,7 +221,16 @@ def table(summary: dict) -> list[str]:
     for name, scores in lines:
         told = {key: "-" if scores.get(key) is None else f"{scores[key]:.2f}" for key in keys}
         texts.append("  ".join([f"{name:<{width}}", *(f"{told[key]:>{max(8, len(SCORES[key]))}}" for key in keys)]))
-    return texts
+    for part in summary["out_of_fold"]:
+        if part["intervals"]:
+            texts.append(f"out of fold, seed {part['seed']}, 95 % interval: {intervals_line(part['intervals'])}")
+    named = [(run["name"], run) for run in summary["runs"] if run["scores"]]
+    named += [(f"out of fold, seed {part['seed']}", part) for part in summary["out_of_fold"]]
+    absent: dict[str, list[str]] = {}  # what is to be said -> of whom
+    for name, one in named:
+        for told in absent_lines(one["absent_classes"], one["labels"]):
+            absent.setdefault(told, []).append(name)
+    return [*texts, *(f"{listed(names)}: {told}" for told, names in absent.items())]
 
 
 if __name__ == "__main__":

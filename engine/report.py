@@ -16,7 +16,7 @@ from engine.config import prediction_settings
 from engine.error_rows import Judged
 from engine.evaluate import Evaluation
 from engine.hparams import main_options
-from engine.intervals import LEVEL, bootstrap
+from engine.intervals import LEVEL, bootstrap, intervals_line
 from engine.manifest import flush, read_tensors, verify
 from engine.metrics import per_class
 from engine.scores import SCORES
@@ -152,8 +152,7 @@ def table(report: dict, folder: Path) -> str:
     if report["dev"]:
         scores, found = report["dev"], report.get("intervals", {})
         rows += [(title, f"{scores[name]:.2f}") for name, title in SCORES.items() if name in scores]
-        reach = [f"{t} {found[n]['low']:.1f} to {found[n]['high']:.1f}" for n, t in SCORES.items() if n in found]
-        rows += [("95 % interval", "; ".join(reach))] * bool(reach)
+        rows += [("95 % interval", intervals_line(found))] * bool(found)
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),

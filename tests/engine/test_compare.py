@@ -10,6 +10,8 @@ import yaml
 
 from engine.compare import compare, main
 from engine.metrics import headline
+from engine.predictions import read_predictions
+from engine.prior import row_weights
 
 LABELS = ["no_relation", "a", "b"]
 
@@ -135,6 +137,121 @@ def test_other_orders_of_rows_and_labels_are_no_difference(tmp_path):
         assert all(value["score"] == value["sd"] == 0 and value["p"] == 1 for value in run["differences"].values())
 
 
+def test_a_file_s_predicted_column_is_the_answer_of_equal_probabilities(tmp_path):
+    """Both runs say `b` of every row, one of them in another order of labels."""
+    even = np.tile([0.2, 0.4, 0.4], (10, 1))
+    a = write_run(tmp_path / "a", ["b"] * 10, even)
+    turned = [0, 2, 1]
+    b = write_run(tmp_path / "b", ["b"] * 10, even[:, turned], [LABELS[number] for number in turned])
+    path = a / "predictions" / "dev.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("b,a,", "b,b,"), encoding="utf-8")
+    for order in ([a, b], [b, a]):
+        runs = compare([str(run) for run in order], 20)["runs"]
+        assert [run["scores"]["accuracy"] for run in runs] == [{"score": 100, "low": 100, "high": 100, "sd": 0}] * 2
+
+
+def test_numbers_are_read_to_their_last_digit(tmp_path):
+    rows = np.tile([0.0, 0.5 - 1e-9, 0.5 + 1e-9], (4, 1))
+    a = write_run(tmp_path / "a", ["b"] * 4, rows)
+    assert read_predictions(a / "predictions" / "dev.csv", "a").probabilities.argmax(axis=1).tolist() == [2] * 4
+
+
+def test_files_of_repeat_are_scored_as_their_runs(tmp_path):
+    """out_of_fold/seed1.csv: negative label, prior and sentences of the runs beside it; the fold is none of its own."""
+    gold, first = made(80, 0.7, 1)
+    write_dev(tmp_path / "train.jsonl", [f"s{row // 4}" for row in range(80)])
+    files = []
+    for number, lot in enumerate(("one", "two")):
+        (tmp_path / lot / "runs").mkdir(parents=True)
+        for seed in (1, 2):
+            for fold in range(2):
+                given = {"data__dev": None, "data__train": str(tmp_path / "train.jsonl"), "data__fold": fold,
+                         "data__negative_label": "a", "eval__label_prior": "uniform", "optim__lr": 0.1 + number,
+                         "run__seed": seed}  # fmt: skip
+                write_run(tmp_path / lot / "runs" / f"fold{fold}-seed{seed}", gold, first, **given)
+        folder = tmp_path / lot / "out_of_fold"
+        folder.mkdir()
+        (folder / "seed2.csv").write_bytes(
+            (tmp_path / lot / "runs" / "fold0-seed1" / "predictions" / "dev.csv").read_bytes()
+        )
+        files.append(str(folder / "seed2.csv"))
+    found = compare(files, 50)
+    numbers = np.array([LABELS.index(label) for label in gold])
+    wanted = headline(numbers, first, 1, LABELS, row_weights(np.full(3, 1 / 3), numbers))
+    assert wanted["micro_f1"] != headline(numbers, first, 0, LABELS)["micro_f1"]
+    for run in found["runs"]:
+        for key in ("micro_f1", "micro_f1_prior", "auprc_prior"):
+            assert run["scores"][key]["score"] == pytest.approx(wanted[key], abs=1e-6)
+    assert found["sentences"] == 20
+    assert found["notes"] == []
+    assert found["configuration"] == {"optim.lr": dict(zip(files, ["0.1", "1.1"], strict=True))}
+    one = str(tmp_path / "one" / "runs" / "fold1-seed2")
+    assert compare([files[0], one], 50)["configuration"] == {"data.fold": {"seed2.csv": "-", "fold1-seed2": "1"}}
+    inside = compare([str(tmp_path / "one" / "runs" / "fold0-seed1" / "predictions" / "dev.csv")], 50)
+    assert inside["runs"][0]["scores"]["micro_f1"]["score"] == pytest.approx(wanted["micro_f1"], abs=1e-6)
+
+
+def test_a_file_without_configuration_and_negative_label_is_told(tmp_path, capsys):
+    gold, first = made(30, 0.7, 1)
+    names = dict(zip(LABELS, ["Other", "x", "y"], strict=True))
+    a = write_run(tmp_path / "a", [names[label] for label in gold], first, [*names.values()])
+    file = tmp_path / "vote.csv"
+    file.write_bytes((a / "predictions" / "dev.csv").read_bytes())
+    line = "no configuration says the negative label, and no_relation is none of the labels: micro-F1 counts every"
+    assert main([str(file), "--resamples", "20"]) == 0
+    assert capsys.readouterr().out.count(f"{line} label\n") == 1
+    scores = compare([str(file)], 20)["runs"][0]["scores"]
+    assert scores["micro_f1"]["score"] == scores["accuracy"]["score"]
+    b = write_run(tmp_path / "b", gold, first)
+    assert main([str(b / "predictions" / "dev.csv"), "--resamples", "20"]) == 0
+    assert "micro-F1 counts" not in capsys.readouterr().out
+
+
+def test_the_order_of_runs_changes_no_score(tmp_path, capsys):
+    """One run has a prior and a negative label, the other none; then both have, and not the same."""
+    gold, first = made(90, 0.7, 1)
+    write_dev(tmp_path / "dev.jsonl", [f"s{row}" for row in range(90)])
+    a = str(write_run(tmp_path / "a", gold, first, eval__label_prior="none", data__negative_label=None))
+    b = str(write_run(tmp_path / "b", gold, first, eval__label_prior="uniform"))
+    told = [
+        "data.negative_label differs (null in a, no_relation in b): all are scored with no_relation",
+        "eval.label_prior differs (none in a, uniform in b): all are scored with uniform",
+    ]
+    one, two = compare([a, b], 50), compare([b, a], 50)
+    assert one["notes"] == told
+    assert "accuracy_prior" in one["runs"][0]["scores"]
+    assert [run["scores"] for run in one["runs"]] == [run["scores"] for run in two["runs"][::-1]]
+    assert main([b, a, "--resamples", "20"]) == 0
+    assert (
+        "eval.label_prior differs (uniform in b, none in a): all are scored with uniform\n" in capsys.readouterr().out
+    )
+    c = str(write_run(tmp_path / "c", gold, first, eval__label_prior="uniform", data__negative_label="a"))
+    assert compare([c, b], 20)["notes"] == [
+        "data.negative_label differs (a in c, no_relation in b): all are scored with a"
+    ]
+    plain = tmp_path / "vote.csv"
+    plain.write_bytes((tmp_path / "a" / "predictions" / "dev.csv").read_bytes())
+    assert compare([str(plain), b], 20)["notes"] == []  # a file has no configuration to differ in
+
+
+def test_labels_without_rows_are_told(tmp_path, capsys):
+    gold, first = made(60, 0.7, 1)
+    gold = ["a" if label == "b" else label for label in gold]
+    write_dev(tmp_path / "dev.jsonl", [f"s{row}" for row in range(60)])
+    (tmp_path / "prior.json").write_text('{"no_relation": 0, "a": 0, "b": 1}')
+    a = write_run(tmp_path / "a", gold, first, eval__label_prior=str(tmp_path / "prior.json"))
+    with pytest.warns(UserWarning, match="every label of the labelled rows has the share 0; .* prior are left out"):
+        assert main([str(a), "--resamples", "20"]) == 0
+    told = capsys.readouterr().out
+    assert (
+        told.count("no row of 1 of the 3 labels: AUPRC is the mean of the other 2, macro-F1 of these and of what") == 1
+    )
+    assert "prior" not in told
+    (tmp_path / "prior.json").write_text('{"no_relation": 1, "a": 2, "b": 1}')
+    with pytest.warns(UserWarning, match="no labelled row of b; their share of 25 % goes to the other labels"):
+        assert "accuracy_prior" in compare([str(a)], 20)["runs"][0]["scores"]
+
+
 def changed(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
@@ -160,6 +277,7 @@ REFUSED = {
     "no probabilities": (
         lambda a, b: changed(b / "predictions" / "dev.csv", ",0.", ",1."),
         "rows are no probabilities; row 1 sums to "),
+    "no prediction": (lambda a, b: changed(b / "predictions" / "dev.csv", ",a,0.", ",z,0."), "'z' has no column"),
     "no number": (lambda a, b: changed(b / "predictions" / "dev.csv", ",0.", ",x."), "a probability is no number"),
     "short row": (lambda a, b: changed(b / "predictions" / "dev.csv", "r5,", "r5\r\n"), "row 6: found 1 columns"),
     "something else": (

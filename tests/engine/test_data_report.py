@@ -76,7 +76,12 @@ def test_it_counts_what_is_in_the_files(options, files, tmp_path, capsys):
 
 def test_it_tells_what_a_run_would_take(options, files, tmp_path, capsys):
     """data.hold_out and data.duplicates change nothing in the tables of the files, and are told beside them."""
-    own = {"data__train": files["data__train"], "data__dev": "null", "data__hold_out": 0.2, "data__duplicates": "drop_exact"}
+    own = {
+        "data__train": files["data__train"],
+        "data__dev": "null",
+        "data__hold_out": 0.2,
+        "data__duplicates": "drop_exact",
+    }
     assert main(options(run__name="cut", **own)) == 0
     told = capsys.readouterr().out.split("What a run would take\n")[1].splitlines()
     lines = {line.split("  ")[0]: line for line in told}

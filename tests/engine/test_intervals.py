@@ -93,6 +93,19 @@ def test_rows_of_a_sentence_are_drawn_together():
     assert together["sd"] > 2 * alone  # ten equal rows are one piece of evidence
 
 
+def test_resamples_without_a_row_of_the_prior_do_not_count():
+    """Label 0 alone has a share, and one row: a third of the draws miss it, and say nothing of it."""
+    labels = np.array([0, 1, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.7, 0.3]])
+    prior = np.array([1.0, 0.0])
+    drawn = scores(labels, [probabilities], None, None, (), prior, 200, 0)["accuracy_prior"][0]
+    assert 40 < np.isnan(drawn).sum() < 90  # (3/4)^4 of 200 is 63
+    found = bootstrap(labels, probabilities, None, None, (), prior, 200)
+    assert found["accuracy_prior"] == {"low": 100.0, "high": 100.0, "sd": 0.0}
+    assert not any(np.isnan(value) for one in found.values() for value in one.values())
+    assert sign_test(np.array([1.0, np.nan, 1.0, 1.0])) == pytest.approx(2 / 3)
+
+
 def test_blocks_of_resamples_change_nothing(monkeypatch):
     labels, probabilities = case(2, 30, 4, False)
     whole = bootstrap(labels, probabilities, 0, resamples=20)

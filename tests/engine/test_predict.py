@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,9 @@ from data.schema import Example
 from engine import predict as command
 from engine import repeat
 from engine.arguments import parse
+from engine.compare import main as compare
+from engine.intervals import intervals_line
+from engine.metrics import headline
 from engine.predict import Predictor
 from engine.predict import main as predict
 from engine.vote import check_probabilities, check_weights, hard, soft
@@ -112,11 +116,89 @@ def test_votes_by_hand():
     votes = np.array([[[0.9, 0.1, 0.0]], [[0.4, 0.6, 0.0]], [[0.4, 0.6, 0.0]]])
     equal = check_weights(None, 3)
     np.testing.assert_allclose(soft(votes, equal), [[1.7 / 3, 1.3 / 3, 0]])
-    np.testing.assert_allclose(hard(votes, equal), [[1 / 3, 2 / 3, 0]], atol=2e-6)
-    np.testing.assert_allclose(hard(votes, check_weights([5, 1, 1], 3)), [[5 / 7, 2 / 7, 0]], atol=2e-6)
+    np.testing.assert_allclose(hard(votes, equal), [[0.333 + 0.0017 / 3, 0.666 + 0.0013 / 3, 0]], atol=1e-12)
+    unequal = [[0.999 * 5 / 7 + 0.0053 / 7, 0.999 * 2 / 7 + 0.0017 / 7, 0]]
+    np.testing.assert_allclose(hard(votes, check_weights([5, 1, 1], 3)), unequal, atol=1e-12)
     tie = np.array([[[0.5, 0.3, 0.2]], [[0.0, 0.6, 0.4]], [[0.0, 0.45, 0.55]]])
     assert hard(tie, equal).argmax() == 1
     assert hard(tie, equal).sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_hard_vote_is_scored_as_its_file_is(runs, told, tmp_path, monkeypatch, capsys):
+    """One vote for no_relation and one for another label, of which the mean is higher by 1e-6: that is the answer."""
+    gold = [KLUE.index(row["label"]) for row in sample.rows("dev")[:24]]
+    wanted = [number or 1 for number in gold]
+
+    def probabilities(self, store, progress):
+        made = np.zeros((24, 30), dtype=np.float32)
+        for row, number in enumerate(wanted):
+            high = 0.6 if self.folder.parent.name == "a" else 0.399999
+            made[row, [self.number_of["no_relation"], self.number_of[KLUE[number]]]] = high, 1 - high
+        return made
+
+    monkeypatch.setattr(Predictor, "probabilities", probabilities)
+    code, out, _ = told(runs.a, runs.b, "--input", runs.dev, "--vote", "hard")
+    assert code == 0
+    rows, written, labels = table(tmp_path / "out")
+    assert [labels.index(row["predicted"]) for row in rows] == written.argmax(axis=1).tolist() == wanted
+    found = headline(np.array(gold), written, 0)
+    assert found["accuracy"] == 100 * np.mean(np.array(wanted) == gold) > 50
+    assert compare([str(tmp_path / "out"), "--resamples", "10"]) == 0
+    again = capsys.readouterr().out
+    for title, name in (("micro-F1", "micro_f1"), ("AUPRC", "auprc"), ("accuracy", "accuracy")):
+        assert f"{title:<15} {found[name]:.2f}\n" in out
+        assert f" {found[name]:.2f} [" in again
+
+
+def test_intervals_as_a_training_prints_them(runs, told, tmp_path):
+    report = json.loads((runs.a / "report.json").read_text(encoding="utf-8"))
+    _, out, _ = told(runs.a, "--input", runs.dev)
+    assert f"{'95 % interval':<15} {intervals_line(report['intervals'])}\n" in out
+    assert "accuracy, prior " in out.split("95 % interval")[1]
+    assert report["intervals"]["resamples"] == 1000
+    assert "95 % interval" not in told(runs.a, "--input", runs.dev, "--overwrite", "--resamples", 0)[1]
+    other = copied(runs.a / "best", tmp_path / "other", "prediction.json")  # eval.resamples of the run is followed
+    settings = json.loads((runs.a / "best" / "prediction.json").read_text(encoding="utf-8"))
+    (other / "prediction.json").write_text(json.dumps(settings | {"resamples": 0}), encoding="utf-8")
+    assert "95 % interval" not in told(other, "--input", runs.dev, "--overwrite")[1]
+
+
+def test_labels_without_a_row_are_told(runs, told, tmp_path):
+    rows = [row for row in sample.rows("dev") if row["label"] in ("no_relation", "per:title")][:4]
+    present = len({row["label"] for row in rows})
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    code, out, _ = told(runs.a, "--input", path)
+    assert code == 0
+    line = (
+        f"no row of {30 - present} of the 30 labels: AUPRC is the mean of the other {present}, macro-F1 of these and of"
+    )
+    assert out.count(line) == 1
+    told_texts = told(runs.texts, "--input", runs.folder / "texts.tsv", "--overwrite")[1]
+    assert "micro-F1" in told_texts
+    assert "no row of" not in told_texts
+
+
+def test_a_prior_that_has_none_of_the_labels_is_left_out(runs, told, tmp_path):
+    other = copied(runs.a / "best", tmp_path / "other", "prediction.json")
+    settings = json.loads((runs.a / "best" / "prediction.json").read_text(encoding="utf-8"))
+    there = {row["label"] for row in sample.rows("dev")[:24]}
+    shares = {label: int(label not in there) for label in KLUE}
+    (tmp_path / "prior.json").write_text(json.dumps(shares), encoding="utf-8")
+    settings["label_prior"] = str(tmp_path / "prior.json")
+    (other / "prediction.json").write_text(json.dumps(settings), encoding="utf-8")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        code, out, err = told(other, "--input", runs.dev)
+    assert (code, "error" in err) == (0, False)
+    [message] = [str(one.message) for one in warned if "prior" in str(one.message)]
+    assert message == (
+        "eval.label_prior: every label of the labelled rows has the share 0; expected one above 0; scores ending in "
+        "prior are left out"
+    )
+    assert "micro-F1" in out
+    assert ", prior" not in out
+    assert len(table(tmp_path / "out")[0]) == 24
 
 
 @pytest.mark.parametrize("row", [[0.5, 0.6], [2.0, -1.0], [np.nan, 1.0], [0.5, 0.499]])

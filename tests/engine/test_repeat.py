@@ -19,9 +19,10 @@ from conftest import ROOT, environment
 from data import sample
 from data.labels import KLUE
 from engine import comparison, finished, predict
+from engine.compare import compare
 from engine.metrics import headline
 from engine.prior import KLUE_DEV
-from engine.repeat import main, spread
+from engine.repeat import main, spread, table
 
 
 @pytest.fixture
@@ -213,6 +214,37 @@ def test_reports_of_older_versions_are_taken_and_their_labels_compared(repeat, o
     told = capsys.readouterr().err
     assert f"error: {own_files['data.train']}: 1 rows had another label when they were predicted" in told
     assert told.endswith("no_relation -> per:title; put the file back or choose another run.name\n")
+
+
+def test_out_of_fold_scores_have_intervals_and_are_those_of_compare(repeat, tmp_path, capsys):
+    """Negative label, prior, sentences and draws are the same; labels without a row are told once."""
+    given = {"data__negative_label": "per:title", "eval__label_prior": "klue_dev"}
+    code, folder = repeat("--seeds", "1", "--folds", "2", **given)
+    assert code == 0
+    told = capsys.readouterr().out
+    [part] = summary_of(folder)["out_of_fold"]
+    found = compare([str(folder / "out_of_fold" / "seed1.csv")])
+    assert found["runs"][0]["scores"] == {
+        key: {"score": value} | part["intervals"][key] for key, value in part["scores"].items()
+    }
+    assert "accuracy_prior" in part["scores"]
+    assert found["sentences"] == len({" ".join(row["sentence"].split()) for row in sample.rows("train")[:70]})
+    low, high = (part["intervals"]["micro_f1"][key] for key in ("low", "high"))
+    assert f"out of fold, seed 1, 95 % interval: micro-F1 {low:.1f} to {high:.1f}; AUPRC " in told
+    present = len({row["label"] for row in sample.rows("train")[:70]})
+    assert part["absent_classes"] == 30 - present
+    line = f"no row of {30 - present} of the 30 labels: AUPRC is the mean of the other {present}, macro-F1"
+    assert told.count(line) == 1
+    assert told.count("fold0-seed1: no row of ") + told.count("fold0-seed1, fold1-seed1: no row of ") == 1
+
+
+def test_the_table_says_of_whom_labels_have_no_row():
+    run = {"scores": {"auprc": 50.0}, "labels": 3}
+    runs = [{**run, "name": name, "absent_classes": absent} for name, absent in (("a", 1), ("b", 0), ("c", 1))]
+    final = {"name": "final", "scores": {}, "labels": 0, "absent_classes": 0}
+    summary = {"runs": [*runs, final], "scores": {}, "out_of_fold": [], "out_of_fold_scores": {}}
+    said = "no row of 1 of the 3 labels: AUPRC is the mean of the other 2, macro-F1 of these and of what was predicted"
+    assert table(summary)[-2:] == ["final         -", f"a, c: {said}"]
 
 
 def test_a_run_that_fails_says_how_to_go_on(repeat, monkeypatch, capsys):
