@@ -135,7 +135,7 @@ def test_korean_tables_have_korean_words_and_the_same_numbers():
     results = json.loads(versus_trainer.RESULTS.read_text(encoding="utf-8"))
     rows = [
         {"name": "default", "mean": 31.5, "sd": None},
-        {"name": "ours", "mean": 32.6, "sd": 0.25, "difference": 1.1, "difference_sd": 0.5},
+        {"name": "ours", "mean": 32.6, "sd": 0.25, "difference": 1.1, "difference_95": 0.5},
     ]
     next(iter(results.values()))["scores"] = {"rows": rows, "updates": 300, "seeds": [1, 2, 3]}
     english = table.tables(results)

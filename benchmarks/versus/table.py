@@ -79,10 +79,10 @@ def scores(results: dict) -> str:
         by_name = {row["name"]: row for row in found["scores"]["rows"]}
         cells = [f"{by_name[name]['mean']:.2f} ± {by_name[name]['sd'] or 0:.2f}" for name in ("default", "ours")]
         ours = by_name["ours"]
-        difference = f"{ours['difference']:+.2f} ± {ours['difference_sd'] or 0:.2f}"
+        difference = f"{ours['difference']:+.2f} ± {ours['difference_95'] or 0:.2f}"
         what = f"{key}, {found['scores']['updates']} updates, {len(found['scores']['seeds'])} seeds"
         rows.append([what, *cells, difference])
-    return grid(["micro-F1 of held-out rows", "Trainer", "plainloop", "difference, seed by seed"], rows)
+    return grid(["micro-F1 of held-out rows", "Trainer", "plainloop", "difference, seed by seed (95 % interval)"], rows)
 
 
 # longer ones before those that they contain
@@ -104,7 +104,7 @@ KOREAN = {
     "On a GPU: not run.": "GPU에서는 측정하지 않았습니다.",
     "not run": "측정 안 함",
     "micro-F1 of held-out rows": "떼어 둔 행의 micro-F1",
-    "difference, seed by seed": "차이(시드별)",
+    "difference, seed by seed (95 % interval)": "시드별 차이(95 % 구간)",
 }  # fmt: skip
 KOREAN_NUMBERS = {
     r"batch (\d+)": r"배치 \1",

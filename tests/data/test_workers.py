@@ -209,7 +209,9 @@ def test_a_bad_row_in_a_process_names_file_and_row(tmp_path, monkeypatch, few_te
     with pytest.raises(ValueError) as several:
         make_store(tmp_path, content, need_labels=True, processes=2)
     assert str(several.value) == str(alone.value)
-    assert [process.poll() for process in started[0].processes.values()] == [-signal.SIGKILL] * 2
+    ended = [process.poll() for process in started[0].processes.values()]
+    assert len(ended) == 2
+    assert set(ended) <= {0, -signal.SIGKILL}  # none lives on; one may have seen its closed pipe before the signal
     assert folders(tmp_path) == []
 
 
