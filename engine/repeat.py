@@ -170,7 +170,8 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
             raise ValueError(f"{path}: {len(twice):,} rows are in the dev part of another fold, too")
         rows |= {row.id: row for row in tables[-1].rows()}
     examples = (example for _, example in open_part(config, "train", config.data.train).examples())
-    ids = {e.id: e.label for e in examples if isinstance(e, Example) and e.label is not None}
+    labelled = [e for e in examples if isinstance(e, Example) and e.label is not None]
+    ids = {example.id: example.label for example in labelled}
     if len(missing := [id for id in ids if id not in rows]) != 0 and config.data.on_bad_row == "error":
         raise ValueError(f"{config.data.train}: {len(missing):,} rows were in no dev part, the first is {missing[0]!r}")
     if strange := rows.keys() - ids.keys():
@@ -185,11 +186,18 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
     path = folder / "out_of_fold" / f"seed{seed}.csv"
     path.parent.mkdir(exist_ok=True)
     write_text(path, head + "".join(line(rows[id]) for id in ids if id in rows))
-    return {"seed": seed, "file": str(path), "rows": len(rows), "left_out": len(missing), **scored(path, config)}
+    return {
+        "seed": seed,
+        "file": str(path),
+        "rows": len(rows),
+        "left_out": len(missing),
+        **scored(path, labelled, config),
+    }
 
 
-def scored(path: Path, config: Config) -> dict:
-    """Scores of the rows of an out-of-fold file, and their intervals; rows of a sentence are drawn together."""
+def scored(path: Path, examples: Sequence[Example], config: Config) -> dict:
+    """Scores of the rows of an out-of-fold file, and their intervals; rows of a sentence (of `examples`) are drawn
+    together."""
     whole = read_predictions(path, path.name)
     gold, labels = whole.numbers(), whole.labels
     negative = negative_number(config.data.negative_label, labels)
@@ -198,8 +206,7 @@ def scored(path: Path, config: Config) -> dict:
     scores = {key: value for key, value in found.items() if key in SCORES}
     intervals = {}
     if config.eval.resamples:
-        examples = (example for _, example in open_part(config, "train", config.data.train).examples())
-        key = {example.id: sentence_key(example.text) for example in examples if isinstance(example, Example)}
+        key = {example.id: sentence_key(example.text) for example in examples}
         groups = np.array([key[id] for id in whole.ids])
         intervals = bootstrap(gold, whole.probabilities, negative, groups, labels, prior, config.eval.resamples)
     return {
