@@ -21,13 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside 
 from accelerate.state import AcceleratorState
 from transformers.utils import logging as transformers_logging
 
-from engine.arguments import parse
-from engine.build import Run, build
+from engine.arguments.parse import parse
+from engine.checkpoint.folder import is_finished
+from engine.compose.run import Run, build
+from engine.distributed.signals import StopRequested, StopSignal
 from engine.ending import Ending
-from engine.folder import is_finished
 from engine.loop import train
-from engine.report import finish, table
-from engine.signals import StopRequested, StopSignal
+from engine.report.finish import finish, table
 
 
 def main(argv: Sequence[str]) -> int:

@@ -25,12 +25,12 @@ from transformers import AutoModel  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
 import models  # noqa: E402, F401 (registers the model's class)
-from engine.arguments import parse  # noqa: E402
-from engine.build import read_data  # noqa: E402
-from engine.comparison import train  # noqa: E402
+from engine.arguments.parse import parse  # noqa: E402
+from engine.compose.run import read_data  # noqa: E402
+from engine.distributed.signals import StopSignal  # noqa: E402
 from engine.evaluate import predict  # noqa: E402
-from engine.metrics import headline  # noqa: E402
-from engine.signals import StopSignal  # noqa: E402
+from engine.repeat.runs import train  # noqa: E402
+from engine.scores.metrics import headline  # noqa: E402
 
 SHARE = 0.1
 SCORES = ("micro_f1", "auprc", "accuracy")

@@ -1,4 +1,4 @@
-"""How well tokenizers know a corpus: unknown pieces and tokens a word, as the guard of engine/corpus.py counts them.
+"""How well tokenizers know a corpus: unknown pieces and tokens a word, as engine/compose/corpus.py counts them.
 
     python benchmarks/language.py train.csv TOKENIZER_FOLDER [...] [--lower FOLDER ...] [--every 10]
 
@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from transformers import AutoTokenizer, BertTokenizer
 
-from data import packed
 from data.encode import Encoder, EncodingOptions
 from data.labels import label_list
-from data.source import open_source
-from engine.corpus import known_language
+from data.readers.source import open_source
+from data.store import packed
+from engine.compose.corpus import known_language
 
 
 def opened(folder: Path, lower: bool):

@@ -56,9 +56,9 @@ def make_encoder(tokenizer: str):
 def build(path: Path, cache: Path, tokenizer: str, processes: int) -> dict:
     """The store of the file; the time is that of `prepare`, with the hash of the file."""
     from data.labels import label_list
-    from data.packed import prepare
-    from data.source import open_source
-    from data.workers import processes_for
+    from data.readers.source import open_source
+    from data.store.packed import prepare
+    from data.store.workers import processes_for
 
     encoder = make_encoder(tokenizer)
     before, start = cpu_seconds(), time.perf_counter()
@@ -87,8 +87,8 @@ def first_batch(path: Path, cache: Path, tokenizer: str) -> dict:
     import torch
 
     from data.labels import label_list
-    from data.packed import prepare
-    from data.source import open_source
+    from data.readers.source import open_source
+    from data.store.packed import prepare
     from engine.loader import Loader
     from engine.plan import Plan
 

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engine.comparison import Variant, finetune, lines, paired  # noqa: E402 (found through the line above)
+from engine.repeat.runs import Variant, finetune, lines, paired  # noqa: E402 (found through the line above)
 
 COMMON = (
     "--config", str(ROOT / "configs" / "semeval.yaml"), "--data.marker", "entity", "--train.batch_size", "16",

@@ -6,9 +6,9 @@
 
 Both sides follow one configuration (`versus/task.py`): the same rows, first weights, dropout, learning rate, decay,
 warm-up and number of updates. Our side is `engine.loop.train` and `engine.evaluate.predict` themselves, built by
-`engine.build.build`. The Trainer's side is what people write (`versus/people.py`): a stock backbone with the same head
-in a small module, a data set of token lists, DataCollatorWithPadding. Before anything is timed the logits of all sides
-must agree to 1e-4 in float32 with the first weights.
+`engine.compose.run.build`. The Trainer's side is what people write (`versus/people.py`): a stock backbone with the same
+head in a small module, a data set of token lists, DataCollatorWithPadding. Before anything is timed the logits of all
+sides must agree to 1e-4 in float32 with the first weights.
 
 - Trainer: its defaults (random order, padded to the longest of a batch; bf16 on a GPU).
 - Trainer, tuned: the fastest of the argument sets in `versus/trainer_side.py` (lengths grouped, bf16, fused AdamW,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.packed import TokenStore
+from data.store.packed import TokenStore
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.readers.source import Source
 from data.schema import Example
-from data.source import Source
 
 HANDLING = ("keep", "drop_exact", "drop_conflicting")
 

@@ -11,8 +11,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark, ordinary_marks
+from data.messages import listed
 from data.schema import Example
-from data.text import listed
 
 EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
 

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from data.source import Source
-from data.text import listed, shown
+from data.messages import listed, shown
+from data.readers.source import Source
 
 # relation_list.json of KLUE-RE v1.1
 KLUE = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
-from data.text import shown
+from data.messages import shown
 
 
 @dataclass(frozen=True)

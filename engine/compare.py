@@ -20,18 +20,18 @@ from typing import Any
 import numpy as np
 import yaml
 
-from data.options import ReaderOptions
+from data.readers.options import ReaderOptions
+from data.readers.source import open_source
 from data.schema import Example
 from data.sentences import sentence_key
-from data.source import open_source
 from engine.atomic import write_text
 from engine.ending import is_told
-from engine.intervals import RESAMPLES, interval, sign_test
-from engine.intervals import scores as resampled
-from engine.metrics import absent_lines, headline
-from engine.predictions import Table, aligned, read_predictions
-from engine.prior import NONE, prior_of, row_weights
-from engine.scores import SCORES
+from engine.report.predictions import Table, aligned, read_predictions
+from engine.scores.intervals import RESAMPLES, interval, sign_test
+from engine.scores.intervals import scores as resampled
+from engine.scores.metrics import absent_lines, headline
+from engine.scores.prior import NONE, prior_of, row_weights
+from engine.scores.titles import SCORES
 
 # where a run is and what it tells, not what it is
 PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")

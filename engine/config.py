@@ -1,4 +1,4 @@
-"""The configuration: frozen dataclasses by section, plain values. `engine/arguments.py` fills them."""
+"""The configuration: frozen dataclasses by section, plain values. `engine/arguments/parse.py` fills them."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import yaml
 
 from data.duplicates import HANDLING
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
-from data.options import Columns, ReaderOptions
-from engine.deliver import OUTCOMES
+from data.readers.options import Columns, ReaderOptions
+from engine.notify.deliver import OUTCOMES
 
 METRICS = (
     "micro_f1", "auprc", "accuracy", "macro_f1", "semeval", "micro_f1_prior", "auprc_prior", "accuracy_prior"
@@ -55,7 +55,7 @@ class DataConfig:
     type_words: Literal[tuple(TYPE_WORDS)] = "korean"
     """Language of the type words that typed_punct writes and that the tokens of typed start from."""
     columns: Columns = field(default_factory=Columns)
-    """Where things stand in a row, see data/options.py."""
+    """Where things stand in a row, see data/readers/options.py."""
     header: bool = True
     """Whether a CSV or TSV file names its columns in its first line (format text)."""
     separator: Literal["auto", "tab", "comma", "semicolon"] = "auto"
@@ -250,7 +250,7 @@ def reader_options(data: DataConfig) -> ReaderOptions:
 
 
 def prediction_settings(config: Config, precision: str) -> dict:
-    """best/prediction.json: what `engine/predictor.py` reads beside labels and encoding."""
+    """best/prediction.json: what `engine/predict/predictor.py` reads beside labels and encoding."""
     return {
         "format": config.data.format,
         "reader": reader_options(config.data).flat(),

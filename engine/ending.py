@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from engine.agreement import FailedElsewhereError, exit_code
-from engine.deliver import OUTCOMES
-from engine.folder import FolderBusyError
+from engine.checkpoint.folder import FolderBusyError
+from engine.checkpoint.manifest import CheckpointError
+from engine.distributed.agreement import FailedElsewhereError, exit_code
+from engine.distributed.signals import StopSignal, name
 from engine.guard import NonFiniteError
-from engine.manifest import CheckpointError
-from engine.notify import notify_end
-from engine.signals import StopSignal, name
+from engine.notify.deliver import OUTCOMES
+from engine.notify.message import notify_end
 
 if TYPE_CHECKING:
-    from engine.build import Run
+    from engine.compose.run import Run
 
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from data.batch import Batch, collate
-from data.packed import TokenStore
-from data.rows import Rows
+from data.store.packed import TokenStore
+from data.store.rows import Rows
+from engine.distributed.signals import StopSignal
 from engine.guard import NonFiniteError
-from engine.metrics import headline
 from engine.plan import Share, evaluation_batches
-from engine.prior import row_weights
-from engine.signals import StopSignal
+from engine.scores.metrics import headline
+from engine.scores.prior import row_weights
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -95,7 +95,7 @@ def require_finite(logits: Tensor, store: TokenStore | Rows, where: str) -> None
 class Evaluation:
     """The dev set and how it is scored. `run(model)` gives the scores and keeps the predictions.
 
-    `prior` (C,): see `engine/prior.py`."""
+    `prior` (C,): see `engine/scores/prior.py`."""
 
     def __init__(
         self,

@@ -6,9 +6,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from data.batch import collate
+from engine.distributed.sharded import full
 from engine.parts import Parts
 from engine.randomness import seed_update
-from engine.sharded import full
 
 MOST_OVERFLOWS = 20  # in a row, under fp16: by then the loss scale has fallen by 2 ** 20
 

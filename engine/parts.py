@@ -1,4 +1,4 @@
-"""What `engine/build.py` makes of a configuration and `engine/loop.py` works with."""
+"""What `engine/compose/run.py` makes of a configuration and `engine/loop.py` works with."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
 
-    from engine.checkpoint import Checkpoints
+    from engine.checkpoint.checkpoints import Checkpoints
+    from engine.distributed.heartbeat import Heartbeat
+    from engine.distributed.signals import StopSignal
     from engine.evaluate import Evaluation
     from engine.guard import FiniteGuard, OverflowGuard
-    from engine.heartbeat import Heartbeat
     from engine.loader import Loader
-    from engine.signals import StopSignal
     from engine.speed import Speed
-    from engine.tracking import Silent, Tracker
+    from engine.tracking.tracker import Silent, Tracker
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ def pytest_unconfigure(config) -> None:
 
 @pytest.fixture(scope="session")
 def baseline_scores() -> dict[str, float]:
-    """Micro-F1 on the sample's dev part without reading, see tests/data/baselines.py."""
-    spec = importlib.util.spec_from_file_location("baselines", ROOT / "tests" / "data" / "baselines.py")
+    """Micro-F1 on the sample's dev part without reading, see tests/data/sample/baselines.py."""
+    spec = importlib.util.spec_from_file_location("baselines", ROOT / "tests" / "data" / "sample" / "baselines.py")
     baselines = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(baselines)
     return baselines.baseline_scores()
@@ -161,7 +161,7 @@ def blank_figure(*_):
 @pytest.fixture
 def blank_figures(monkeypatch):
     """Drawing takes most of a small run; the sample run draws real figures."""
-    monkeypatch.setattr("engine.figures.confusion", blank_figure)
+    monkeypatch.setattr("engine.tracking.figures.confusion", blank_figure)
     for name in ("precision_recall", "reliability", "f1_by_count", "error_by_length"):
         monkeypatch.setattr(f"engine.error_figures.{name}", blank_figure)
 

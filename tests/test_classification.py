@@ -8,9 +8,9 @@ import yaml
 
 from conftest import ROOT
 from data.labels import learned_labels
-from data.options import Columns, ReaderOptions
-from data.source import Source
-from engine.arguments import parse
+from data.readers.options import Columns, ReaderOptions
+from data.readers.source import Source
+from engine.arguments.parse import parse
 from refusals import dumped, good_rows, refused
 from train import main
 

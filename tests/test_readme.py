@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, SHARED_DATA, run_command
-from engine.arguments import parse
+from engine.arguments.parse import parse
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
@@ -67,7 +67,9 @@ def test_tree_names_files_that_exist_and_all_modules():
         for package in ("engine", "models", "data")
         for path in (ROOT / package).glob("*.py")
     }
-    small = {"data/labels.py", "data/source.py", "data/text.py"} | {m for m in modules if m.endswith("__init__.py")}
+    small = {"data/labels.py", "data/readers/source.py", "data/readers/text.py"} | {
+        m for m in modules if m.endswith("__init__.py")
+    }
     assert modules - named - small == set()
 
 
@@ -168,7 +170,7 @@ def copy(tmp_path) -> Path:
 
 def follow(folder: Path, name: str) -> None:
     """Write the recipe's file, and its import and its line into the package's __init__."""
-    package, file = name.split("/")
+    package, _, file = name.rpartition("/")
     recipe = next(block for block in blocks("python") if block.startswith(f"# {name}\n"))
     (folder / name).write_text(recipe, encoding="utf-8")
     module = file.removesuffix(".py")
@@ -179,16 +181,19 @@ def follow(folder: Path, name: str) -> None:
     )
     init = folder / package / "__init__.py"
     text = init.read_text(encoding="utf-8")
-    registry = {"losses": "LOSSES = {", "models": "MODELS = {", "data": "FORMATS: dict[str, ModuleType] = {"}[package]
+    registry = {
+        "losses": "LOSSES = {", "models": "MODELS = {", "data/readers": "FORMATS: dict[str, ModuleType] = {",
+    }[package]  # fmt: skip
     assert registry in text
-    if package == "data":
-        text = re.sub(r"from data import .*", lines[1], text).replace(registry, registry + lines[2].strip() + " ")
+    if package == "data/readers":
+        text = re.sub(r"from data.readers import .*", lines[1], text)
+        text = text.replace(registry, registry + lines[2].strip() + " ")
     else:
         text = text.replace(registry, lines[1] + f"\n\n{registry}\n{lines[2]}")
     init.write_text(text, encoding="utf-8")
 
 
-RECIPES = ("losses/confidence_penalty.py", "models/product.py", "data/lines.py")
+RECIPES = ("losses/confidence_penalty.py", "models/product.py", "data/readers/lines.py")
 
 
 @pytest.mark.timeout(200)

@@ -26,8 +26,8 @@ from data import sample
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
 from data.labels import KLUE
-from data.packed import prepare
-from data.source import open_source
+from data.readers.source import open_source
+from data.store.packed import prepare
 from train import main
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("blank_figures")]

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from data.batch import collate
-from engine.build import build, make_loader, make_loss, read_data
-from engine.build_model import make_model, prepare_backbone
+from engine.compose.model import make_model, prepare_backbone
+from engine.compose.run import build, make_loader, make_loss, read_data
 from engine.evaluate import predict
 from engine.loop import train
-from engine.metrics import headline
 from engine.optim import lr_factor, make_optimizer
 from engine.randomness import seed_update
+from engine.scores.metrics import headline
 from engine.speed import Speed
 from versus.measure import Enough, Gate, Sections, synchronise
 from versus.prepare import configuration

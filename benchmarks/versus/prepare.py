@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 from transformers import TrainingArguments
 
-from data.packed import TokenStore
-from engine.arguments import parse
-from engine.build import read_data
-from engine.build_model import make_model
+from data.store.packed import TokenStore
+from engine.arguments.parse import parse
+from engine.compose.model import make_model
+from engine.compose.run import read_data
 from engine.config import Config
 from versus.task import Case, command_line
 
@@ -33,7 +33,7 @@ def prepare(case: Case) -> dict:
     """
     config = configuration(case)
     data = read_data(config, quiet=True)
-    torch.manual_seed(config.run.seed)  # as engine/build.py does
+    torch.manual_seed(config.run.seed)  # as engine/compose/run.py does
     model = make_model(config, data.tokenizer, data.new, len(data.labels))
     model.config.backbone.save_pretrained(case.prepared)
     data.tokenizer.save_pretrained(case.prepared)

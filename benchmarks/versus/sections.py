@@ -263,7 +263,7 @@ def seconds_to_first_update(command: list[str]) -> float:
 
 def scores_section(case: Case, seeds: Sequence[int], facts: dict) -> dict:
     """Micro-F1 of held-out rows after equally many updates, seed by seed: weights, order and dropout follow from it."""
-    from engine.comparison import paired  # it imports much, and most runs compare no scores
+    from engine.repeat.runs import paired  # it imports much, and most runs compare no scores
 
     arguments = {"default": train_default(case.device), "ours": {}}
     scores: dict[str, list[float]] = {name: [] for name in arguments}

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from engine.metrics import headline
+from engine.scores.metrics import headline
 from versus.arguments import COLLATOR, SORTED
 from versus.measure import Enough, Gate, synchronise
 from versus.people import EntityClassifier, TokenisedRows, collator_of, model_of

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from conftest import SHARED_DATA
 from data.duplicates import repeats, triple_key, triple_keys
+from data.readers.source import open_source
 from data.schema import Example, Span
-from data.source import open_source
 
 REAL = SHARED_DATA / "boostcamp-re" / "train.csv"
 

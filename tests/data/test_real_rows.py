@@ -15,8 +15,8 @@ import pytest
 from data.encode import Encoder, EncodingOptions
 from data.labels import KLUE
 from data.markers import mark
+from data.readers.source import open_source
 from data.schema import Example
-from data.source import open_source
 from engine.plan import Plan
 from models.tokens import load_tokenizer
 

@@ -13,10 +13,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from conftest import SHARED_DATA
 from data.batch import collate
-from data.packed import TokenStore
-from data.rows import Rows
 from data.sentences import sentence_key, shared
 from data.splits import deal
+from data.store.packed import TokenStore
+from data.store.rows import Rows
 
 TRAIN = SHARED_DATA / "boostcamp-re" / "train.csv"
 

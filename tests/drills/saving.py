@@ -17,7 +17,7 @@ def tiny_checkpoints(folder: Path):
     import torch
     from accelerate import Accelerator
 
-    from engine.checkpoint import Checkpoints
+    from engine.checkpoint.checkpoints import Checkpoints
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -107,7 +107,7 @@ def crash_drill(base: Path, how: str) -> tuple[int, int, list[str]]:
 
 def damage_drill(base: Path, stride: int = 1) -> tuple[int, int, list[str]]:
     """Each file of the newest of two checkpoints truncated, emptied, zeroed, deleted, and each byte flipped."""
-    from engine.manifest import CheckpointError, verify
+    from engine.checkpoint.manifest import CheckpointError, verify
 
     folder = base / "damage"
     save_steps(folder, [2, 4], best=4)
@@ -207,7 +207,7 @@ def full_disk(disk: SmallDisk, data: Path, expected: dict, log: Path) -> str | N
 
 
 def whole_checkpoint(folder: Path) -> bool:
-    from engine.manifest import CheckpointError, verify
+    from engine.checkpoint.manifest import CheckpointError, verify
 
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:

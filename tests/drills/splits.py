@@ -50,7 +50,7 @@ def build_run(argv: list[str], double: bool):
     import torch
 
     import engine.build
-    from engine.arguments import parse
+    from engine.arguments.parse import parse
     from losses import LOSSES
 
     LOSSES["weighted"] = weighted_loss()
@@ -159,7 +159,7 @@ def write_measurements(run, tensors: Path, numbers: Path) -> None:
 
 def write_scores(run, folder: Path) -> None:
     """Scores and predictions of evaluation sets of several sizes, with the first weights."""
-    from engine.report import write_predictions
+    from engine.report.finish import write_predictions
 
     evaluation, results = run.parts.evaluation, {}
     whole = evaluation.store

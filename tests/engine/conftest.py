@@ -10,8 +10,8 @@ from accelerate.state import AcceleratorState
 from hypothesis import settings
 
 from data import sample
-from engine.arguments import parse
-from engine.build import Run, build
+from engine.arguments.parse import parse
+from engine.compose.run import Run, build
 
 settings.register_profile("plainloop", deadline=None, derandomize=True, database=None)
 settings.load_profile("plainloop")

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from engine.compare import compare, main
-from engine.metrics import headline
-from engine.predictions import read_predictions
-from engine.prior import row_weights
+from engine.report.predictions import read_predictions
+from engine.scores.metrics import headline
+from engine.scores.prior import row_weights
 
 LABELS = ["no_relation", "a", "b"]
 

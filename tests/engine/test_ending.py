@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import train as program
-from engine import tracking
-from engine.agreement import FailedElsewhereError, exit_code, on_main
+from engine.checkpoint.folder import FolderBusyError
+from engine.checkpoint.manifest import CheckpointError, verify
+from engine.distributed.agreement import FailedElsewhereError, exit_code, on_main
+from engine.distributed.signals import StopSignal
 from engine.ending import Ending, memory_advice
-from engine.folder import FolderBusyError
 from engine.guard import NonFiniteError
-from engine.manifest import CheckpointError, verify
-from engine.signals import StopSignal
+from engine.tracking import tracker as tracking
 from losses import LOSSES, CrossEntropy
 from models.relation import RelationModel
 
@@ -143,7 +143,7 @@ def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, whe
     straight = tmp_path / "runs" / "straight"
     capsys.readouterr()
 
-    from engine import checkpoint
+    from engine.checkpoint import checkpoints as checkpoint
 
     with monkeypatch.context() as patch:
         write = checkpoint.write
@@ -251,10 +251,10 @@ def test_the_others_end_with_the_code_of_the_main_process_and_say_nothing(monkey
     def busy():
         raise FolderBusyError("in use")
 
-    monkeypatch.setattr("engine.agreement.broadcast", lambda tensor: told.append(tensor) or tensor)
+    monkeypatch.setattr("engine.distributed.agreement.broadcast", lambda tensor: told.append(tensor) or tensor)
     with pytest.raises(FolderBusyError):
         on_main(main, busy)
-    monkeypatch.setattr("engine.agreement.broadcast", lambda tensor: told[0])
+    monkeypatch.setattr("engine.distributed.agreement.broadcast", lambda tensor: told[0])
     with pytest.raises(FailedElsewhereError) as caught:
         on_main(other, busy)
     ending = failed(caught.value)

@@ -15,12 +15,12 @@ import models  # noqa: F401 (AutoModel learns of ours)
 import train as program
 from data.batch import collate
 from engine import evaluate
+from engine.checkpoint.manifest import CheckpointError
+from engine.distributed.signals import StopSignal
 from engine.evaluate import Evaluation, NoEvaluation, predict
 from engine.loop import train
-from engine.manifest import CheckpointError
-from engine.metrics import headline
-from engine.report import finish, write_predictions
-from engine.signals import StopSignal
+from engine.report.finish import finish, write_predictions
+from engine.scores.metrics import headline
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch.amp import GradScaler
 
-from engine import tracking
 from engine.guard import MOST_OVERFLOWS, NonFiniteError, OverflowGuard, make_guard
 from engine.loop import train
+from engine.tracking import tracker as tracking
 
 pytestmark = pytest.mark.drill("R7")
 

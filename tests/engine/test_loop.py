@@ -14,12 +14,12 @@ from torch.nn import functional as F
 import train as program
 from data import sample
 from data.labels import label_list
-from engine import tracking
 from engine.guard import NonFiniteError
 from engine.loop import train
 from engine.optim import lr_factor
 from engine.plan import Plan
 from engine.randomness import seed_of
+from engine.tracking import tracker as tracking
 from losses import LOSSES, CrossEntropy
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModel, BertConfig, ElectraConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig
 
 from data.batch import Batch
-from engine.arguments import parse
-from engine.build import check_names
-from engine.build_model import make_encoder, make_model
+from engine.arguments.parse import parse
+from engine.compose.model import make_encoder, make_model
+from engine.compose.run import check_names
 from models.tokens import wordpiece_tokenizer
 
 VOCABULARY = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", *"가나다라마바사아자차카타파하@#*^", "##가", "##나"]

@@ -12,8 +12,8 @@ from transformers import AutoModel, AutoTokenizer, BertForMaskedLM, DistilBertCo
 
 import models  # noqa: F401 (AutoModel learns of ours)
 from data import sample
-from engine.arguments import parse
-from engine.build_model import make_encoder, make_model
+from engine.arguments.parse import parse
+from engine.compose.model import make_encoder, make_model
 from models import MODELS
 from models.backbone import empty_backbone
 from models.overrides import ARCHITECTURE, override

@@ -15,8 +15,8 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertTokenizer, Pr
 import models  # noqa: F401 (AutoModel learns of ours)
 from conftest import SHARED_DATA
 from data.markers import added_tokens
-from engine.arguments import parse
-from engine.build_model import make_encoder, make_model
+from engine.arguments.parse import parse
+from engine.compose.model import make_encoder, make_model
 from models.backbone import empty_backbone
 from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 

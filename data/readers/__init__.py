@@ -1,0 +1,18 @@
+"""Readers of data files. Reading order: source, options, klue, boostcamp, semeval, tacred, table.
+
+A format is a module with two functions: `rows(raw, name, options)` cuts the bytes of a file into rows, with a
+ValueError for a row that cannot be cut; `example(row, options)` makes an `Example` of one row.
+`stream(raw, name, options)` may give the rows one at a time; it gets large files as `content.FileBytes`.
+`place(raw, name, number, options)` may say where a row stands, for messages. `options` are the `ReaderOptions` of
+`options.py`; READS may name those that the format looks at ("columns.text", "header"), the user is told of others;
+LABEL is its own name of the label's column.
+Errors are ValueErrors with what was found and expected. Adding one = one file + one line here.
+"""
+
+from types import ModuleType
+
+from data.readers import boostcamp, klue, semeval, table, tacred
+
+FORMATS: dict[str, ModuleType] = {
+    "klue": klue, "boostcamp": boostcamp, "semeval": semeval, "tacred": tacred, "text": table,
+}  # fmt: skip

@@ -1,0 +1,70 @@
+"""Boostcamp CSV of KLUE-RE: id, sentence, subject_entity, object_entity, label, source.
+
+Entities are Python dicts written as text.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from data.messages import shown
+from data.readers import klue
+from data.readers.content import FileBytes
+from data.readers.delimited import check_header, named, place_of, records
+from data.readers.objects import ABSENT, unrepeated
+from data.readers.options import DEFAULT, ReaderOptions
+from data.schema import Example
+
+READS = klue.READS
+LABEL = klue.LABEL
+COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
+LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
+
+
+def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[dict | ValueError]:
+    """The rows of the file `name`; a ValueError stands for one of another width. Raises ValueError where the file is
+    no CSV with Boostcamp's columns."""
+    return [*stream(raw, name, options)]
+
+
+def stream(
+    raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT
+) -> Iterator[dict[str, str] | ValueError]:
+    """`rows`, one at a time."""
+    content = (fields for _, fields in records(raw, name))
+    header = next(content, [])
+    *needed, label = klue.names(options, COLUMNS)
+    expected = f"expected {', '.join(needed)}, {label}, separated by commas; for other files see data.format"
+    check_header(name, header, needed, [label], expected)
+    yield from named(content, header)
+
+
+def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
+    """Where row `number` (from 1) stands, as messages say it; its sentence may run over several lines."""
+    return f"row {number} {place_of(records(raw, name), number)}"  # the header is number 0
+
+
+def example(row: Mapping[str, str], options: ReaderOptions = DEFAULT) -> Example:
+    """One row as an Example. Raises ValueError with what is wrong in it."""
+    columns = klue.names(options, COLUMNS)
+    id, sentence, *entities = (row[column] for column in columns[:4])
+    subject, object = map(entity_dict, entities, columns[2:4])
+    values = (id, sentence, subject, object)
+    return klue.relation(values, row.get(columns[4], ABSENT), row.get("source"), columns, options)
+
+
+def entity_dict(text: str, column: str) -> Any:
+    """The dict written in an entity column: literals only, nothing is evaluated. See `unrepeated`."""
+    if len(text) > LONGEST_ENTITY:
+        raise ValueError(f"{column} holds {len(text)} characters, expected a dict of {LONGEST_ENTITY} at most")
+    try:
+        tree = ast.parse(text.lstrip(" \t"), mode="eval")
+        value = ast.literal_eval(tree)
+        keys = tree.body.keys if isinstance(tree.body, ast.Dict) else []
+        if len(keys) == len(value if keys else ()):
+            return value
+        return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)])
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise ValueError(
+            f"{column} is {shown(text, 120)}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}"
+        ) from None

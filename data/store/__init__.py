@@ -1,0 +1,1 @@
+"""The token store: a corpus encoded once, as flat arrays on disk."""

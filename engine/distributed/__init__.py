@@ -1,0 +1,1 @@
+"""One process among several."""

@@ -1,0 +1,262 @@
+"""Predictions of one run, or of several together, for any file that a reader knows.
+
+    python -m engine.predict runs/a runs/b --input test_data.csv --output submission.csv --format boostcamp
+
+A run is a folder with best/, or a best/ itself. Several vote: each with its own markers, tokenizer and order of labels.
+The file is read some rows at a time; the output has its name when it is whole. What the readers were told in training
+(data.format, data.columns, ...) holds here, too; the same options on this command line win. Rows need no labels; where
+they have some, scores are printed, with 95 % intervals. Exit codes: 0 done, 1 failure, 2 bad input, 3 logits that are
+not finite, 130 and 143 stopped; what was finished stays in <output>.part.
+
+From Python: `from engine.predict import Predictor`, see engine/predict/predictor.py.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+from transformers.utils import logging as transformers_logging
+
+from data.labels import negative_number
+from data.readers import FORMATS
+from data.readers.options import ReaderOptions
+from data.readers.source import Source, open_source
+from data.schema import Example
+from data.sentences import sentence_key
+from engine.arguments.parse import parse
+from engine.config import reader_options
+from engine.distributed.device import set_threads
+from engine.ending import first_line, is_out_of_memory, is_told
+from engine.guard import NonFiniteError
+from engine.predict.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
+from engine.predict.vote import VOTES, check_probabilities, check_weights, columns
+from engine.report.writers import WRITERS, Output, Row, digits
+from engine.scores.intervals import bootstrap, intervals_line
+from engine.scores.metrics import absent_lines, headline
+from engine.scores.prior import prior_of, row_weights
+from engine.scores.titles import SCORES
+
+__all__ = ["Prediction", "Predictor", "main"]
+
+CHUNK = 10_000  # rows in memory at a time: enough that batches are of like length, and so is the memory they take
+
+
+def main(argv: Sequence[str]) -> int:
+    """Predict as the command line says and return the exit code."""
+    transformers_logging.disable_progress_bar()
+    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
+    words, rest = divided(argv)
+    own = arguments().parse_args(words)
+    output = None
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        output = Output(Path(own.output), own.overwrite)
+        print(run(own, rest, output))
+        return 0
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        kept = "" if output is None else output.broken_off()
+        code = code_of(error)
+        if code is None:
+            print(kept.removeprefix("; "), file=sys.stderr)
+            raise
+        reason = "stopped" if code > 128 else first_line(error) if is_out_of_memory(error) else str(error)
+        print(f"error: {reason}{kept}", file=sys.stderr)
+        return code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command line without the options of readers, and these."""
+    own, readers, words = [], [], list(argv)
+    while words:
+        word = words.pop(0)
+        if word.startswith("--data."):
+            readers += [word] if "=" in word else [word, *words[:1]]
+            words = words if "=" in word else words[1:]
+        else:
+            own.append(word)
+    return own, readers
+
+
+def stop(number: int, _) -> None:
+    raise SystemExit(128 + number)
+
+
+def code_of(error: BaseException) -> int | None:
+    """None where a traceback says more."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):
+        return error.code
+    if isinstance(error, NonFiniteError):
+        return 3
+    if isinstance(error, ValueError) and is_told(error):
+        return 2
+    return 1 if isinstance(error, OSError) or is_out_of_memory(error) else None
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.predict", allow_abbrev=False, description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a best/")
+    parser.add_argument("--input", required=True, metavar="FILE", help="as data.dev: a file, sample:dev, hub:...")
+    parser.add_argument("--output", required=True, metavar="FILE")
+    parser.add_argument("--format", choices=WRITERS, default="csv", help="of the output; default: csv")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
+    parser.add_argument("--vote", choices=VOTES, default="soft", help="mean of probabilities, or majority")
+    parser.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a run; default: equal")
+    parser.add_argument("--resamples", type=int, metavar="N", help="of intervals, 0 = none; default: as the first run")
+    parser.add_argument("--unlabelled", action="store_true", help="do not look at the labels of the file")
+    parser.add_argument("--batch_size", type=int, metavar="N", help="default: eval.batch_size of each run")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1; default: a GPU where there is one")
+    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: fp32 on a CPU, half on a GPU")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
+    return parser
+
+
+def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
+    """Predict all rows; returns what to print."""
+    shares = check_weights(own.weights, len(own.runs))
+    if own.resamples is not None and own.resamples < 0:
+        raise ValueError(f"--resamples: got {own.resamples}, expected 0 or more")
+    folders = [best_folder(Path(name)) for name in own.runs]
+    if twice := sorted({str(folder) for folder in folders if folders.count(folder) > 1}):
+        raise ValueError(f"{', '.join(twice)}: given twice; --weights gives one run more weight")
+    names, lists = own.runs, [read(folder / "labels.json") for folder in folders]
+    labels = lists[0]
+    orders = [columns(labels, each, name, names[0]) for each, name in zip(lists, names, strict=True)]
+    head, line = WRITERS[own.format](labels)
+    settings = reading([settings_of(folder) for folder in folders], names, rest)
+    settings = settings if own.resamples is None else replace(settings, resamples=own.resamples)
+    if Path(own.input).exists() and output.path.exists() and os.path.samefile(own.input, output.path):
+        raise ValueError(f"--output: {own.output} is the input")
+    source = open_source(own.input, settings.format, "dev", "--input", settings.options)
+    set_threads(own.threads)
+    predictors = [Predictor(folder, own.device, own.precision, own.batch_size) for folder in folders]
+    for name, predictor in zip(names, predictors, strict=True):
+        print(f"{name}: {predictor.precision} on {predictor.device}, data.marker {predictor.encoder.options.marker}")
+    total = check_rows(source, predictors, own.unlabelled)
+
+    output.open(head)
+    started, gold, scored, sentences = time.monotonic(), [], [], []
+    rows = examples(source, own.unlabelled)
+    title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"
+    with tqdm(total=total * len(names), desc=title, unit=" rows", disable=None, leave=False) as bar:
+        while part := list(islice(rows, CHUNK)):
+            found = [
+                predictor.predict(part, source, bar.update)[1][:, order]
+                for predictor, order in zip(predictors, orders, strict=True)
+            ]
+            made, texts = written(VOTES[own.vote](np.stack(found), shares))
+            told = [
+                Row(example.id, example.label, labels[answer], text)
+                for (_, example), answer, text in zip(part, made.argmax(axis=1), texts, strict=True)
+            ]
+            output.write([line(row) for row in told])
+            known = [number for number, row in enumerate(told) if row.label is not None]
+            gold += [predictors[0].number_of[told[number].label] for number in known]
+            sentences += [sentence_key(part[number][1].text) for number in known]
+            scored.append(made[known])
+    output.close()
+    seconds = time.monotonic() - started
+    lines = scores(np.array(gold), np.concatenate(scored), np.array(sentences), settings, labels, total) if gold else []
+    speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
+    return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
+
+
+def written(probabilities: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
+    """Probabilities (N, C) as a file holds them, in numbers and texts: answers and scores are those of the file."""
+    check_probabilities(probabilities, "the vote")
+    texts = digits(probabilities)
+    return np.array([[float(text) for text in row] for row in texts]), texts
+
+
+def reading(settings: Sequence[Settings], names: Sequence[str], rest: Sequence[str]) -> Settings:
+    """How the file is read: as the runs read theirs, except for what the command line says.
+
+    Raises ValueError for other options than those of readers, and where the runs differ in one that is not given.
+    """
+    keys = ["data.format", *(f"data.{name}" for name in settings[0].options.flat())]
+    given = {word.removeprefix("--").partition("=")[0] for word in rest if word.startswith("--data.")}
+    if foreign := sorted(given - {*keys}):
+        raise ValueError(f"{foreign[0]}: no option of prediction, which reads files by {', '.join(keys)}")
+
+    def flat(one: Settings) -> dict:
+        # klue and boostcamp are told apart by the file, and their columns have the same names
+        kind = "auto" if one.format in ("klue", "boostcamp") else one.format
+        return {"data.format": kind} | {f"data.{name}": value for name, value in one.options.flat().items()}
+
+    known = flat(settings[0])
+    for name, other in zip(names, settings, strict=True):
+        for key, value in flat(other).items():
+            if key not in given and value != known[key]:
+                raise ValueError(
+                    f"{key}: {names[0]} was trained with {known[key]!r}, {name} with {value!r}; say how the input is "
+                    f"read by --{key}"
+                )
+    config = parse(rest)[0]
+    told = {"data.format": config.data.format} | {f"data.{n}": v for n, v in reader_options(config.data).flat().items()}
+    chosen = known | {key: told[key] for key in given}
+    if chosen["data.format"] not in {"auto": None} | FORMATS:
+        raise ValueError(f"data.format: got {chosen['data.format']!r}, expected one of auto, {', '.join(FORMATS)}")
+
+    options = ReaderOptions.from_flat({key.removeprefix("data."): value for key, value in chosen.items()})
+    return replace(settings[0], format=chosen["data.format"], options=options)
+
+
+def examples(source: Source, unlabelled: bool) -> Iterator[tuple[int, Example | ValueError]]:
+    for number, example in source.examples():
+        if unlabelled and isinstance(example, Example):
+            example = replace(example, label=None)
+        yield number, example
+
+
+def check_rows(source: Source, predictors: Sequence[Predictor], unlabelled: bool) -> int:
+    """How many rows there are. Raises ValueError for the first bad one, before anything is predicted."""
+    total, number_of = 0, predictors[0].number_of
+    for number, example in examples(source, unlabelled):
+        problem = example if isinstance(example, ValueError) else None
+        if problem is None and example.label is not None and example.label not in number_of:
+            problem = ValueError(
+                f"unknown label {example.label!r:.80}; the model has {', '.join(number_of)[:500]}; --unlabelled leaves "
+                "the labels of the file unread"
+            )
+        problem = problem or next(filter(None, (predictor.problem(example) for predictor in predictors)), None)
+        if problem is not None:
+            raise ValueError(f"{source.name}, {source.place(number)}: {problem}")
+        total += 1
+    return total
+
+
+def scores(
+    gold: np.ndarray,
+    probabilities: np.ndarray,
+    sentences: np.ndarray,
+    settings: Settings,
+    labels: list[str],
+    total: int,
+) -> list[str]:
+    """A line a score of the rows (N,) that have a label, and their intervals, rows of a sentence drawn together."""
+    number = negative_number(settings.negative_label, labels)
+    prior = prior_of(settings.label_prior, labels, gold)
+    found = headline(gold, probabilities, number, labels, row_weights(prior, gold))
+    lines = [] if len(gold) == total else [f"scores of the {len(gold):,} of {total:,} rows that have a label"]
+    lines += [f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found]
+    if settings.resamples:
+        drawn = bootstrap(gold, probabilities, number, sentences, labels, prior, settings.resamples)
+        lines.append(f"{'95 % interval':<15} {intervals_line(drawn)}")
+    return [*lines, *absent_lines(found["absent_classes"], len(labels))]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,267 @@
+"""A saved model that predicts: sentences in, labels and probabilities out.
+
+Legend: N examples, C classes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import yaml
+from safetensors import SafetensorError
+from transformers import AutoModel, PreTrainedModel
+
+from data.encode import Encoder, EncodingOptions
+from data.readers import klue, semeval, table, tacred
+from data.readers.options import ReaderOptions
+from data.readers.source import Source
+from data.schema import Example
+from data.store.chunk import Task
+from data.store.packed import TokenStore, in_memory
+from engine.compose.model import prepare_backbone
+from engine.config import EvalConfig, ModelConfig
+from engine.distributed.device import choose_precision
+from engine.evaluate import batch_on, require_finite
+from engine.plan import evaluation_batches
+from engine.predict.vote import check_probabilities
+from models.tokens import load_tokenizer
+
+ROWS = Source("the rows", b"", "klue")
+
+
+class Prediction(NamedTuple):
+    """labels: N names; probabilities (N, C) float32, columns in the order of `Predictor.labels`."""
+
+    labels: list[str]
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is read from prediction.json, see `config.prediction_settings`."""
+
+    format: str = "auto"
+    options: ReaderOptions = field(default_factory=ReaderOptions)
+    negative_label: str | None = None
+    batch_size: int = 64
+    precision: str = "fp32"
+    label_prior: str = "none"
+    resamples: int = EvalConfig.resamples
+
+
+class Predictor:
+    """`Predictor("runs/first/best")(rows)`: labels and probabilities of the weights in a run's best/.
+
+    `device`: as torch names it, None = a GPU where there is one. `precision`: fp32, bf16 or fp16, None = fp32 on a CPU,
+    on a GPU that half type of the training, else bf16 (fp16 before compute capability 8.0). Raises ValueError where the
+    folder is no best/, or lacks something.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        device: str | None = None,
+        precision: str | None = None,
+        batch_size: int | None = None,
+    ):
+        self.folder = best_folder(Path(folder))
+        self.labels: list[str] = read(self.folder / "labels.json")
+        self.settings = settings_of(self.folder)
+        self.encoder = Encoder(load_tokenizer(str(self.folder)), encoding_of(self.folder))
+        self.batch_size = batch_size or self.settings.batch_size
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size: got {self.batch_size}, expected 1 or more")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.precision = precision_on(self.device, precision, self.settings.precision)
+        self.model = load_model(self.folder, len(self.labels)).eval()
+        prepare_backbone(self.model, ModelConfig(), self.device, self.precision)
+        self.model.to(self.device)
+        pool = getattr(self.model, "pool", None)
+        head = getattr(self.model, "head", None)
+        self.needs_entities = getattr(pool, "needs_entities", False) and not getattr(head, "reads_sentence", False)
+        self.number_of = {label: number for number, label in enumerate(self.labels)}
+
+    def __call__(self, rows: Iterable[Example | Mapping[str, Any] | str]) -> Prediction:
+        """`rows`: Examples; objects as the files of KLUE hold them (sentence, subject_entity, object_entity; offsets
+        inclusive), or with a text where the model was trained on data.format text; or texts alone.
+
+        Raises ValueError that names the row, counted from 1, that cannot be encoded.
+        """
+        if isinstance(rows, str | Mapping | Example):
+            raise ValueError(f"found one row ({type(rows).__name__}), expected a list of rows: [row]")
+        rows, parts = list(rows), []
+        for start in range(0, len(rows), 10_000):
+            part = []
+            for number, row in enumerate(rows[start : start + 10_000], start=start + 1):
+                try:
+                    part.append((number, replace(self.example(row, number), label=None)))
+                except ValueError as error:
+                    raise ValueError(f"row {number}: {error}") from None
+            parts.append(self.predict(part, ROWS)[1])
+        probabilities = np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+        return Prediction([self.labels[number] for number in probabilities.argmax(axis=1)], probabilities)
+
+    def example(self, row: Example | Mapping[str, Any] | str, number: int) -> Example:
+        """A row of a user as an Example."""
+        if isinstance(row, Example):
+            return row
+        if isinstance(row, str):
+            if self.settings.format == "semeval":
+                return semeval.example(semeval.Row(str(number), row, None))
+            return Example(str(number), row)
+        if not isinstance(row, Mapping):
+            raise ValueError(f"found {type(row).__name__}, expected an Example, an object or a text")
+        options, values = self.settings.options, dict(row)
+        if self.settings.format == "tacred":
+            return tacred.example(tacred.Row(number, values), options)
+        if self.settings.format == "text":
+            values = {options.column("id", "id"): str(number)} | values
+            return table.example(table.Row(number, values), options)
+        return klue.example({options.column("id", klue.COLUMNS[0]): str(number)} | values, options)
+
+    def predict(
+        self, rows: Sequence[tuple[int, Example]], source: Source, progress: Callable[[int], Any] = lambda rows: None
+    ) -> tuple[TokenStore, np.ndarray]:
+        """The encoded rows, which are (number, Example), and their probabilities (N, C) float32; `progress` is told how
+        many more there are.
+
+        Raises ValueError that names the source and the row that cannot be encoded.
+        """
+        task = Task(source, self.encoder, self.number_of, need_labels=False, learned=False, stop=True)
+        chunk = task.encode((number, self.problem(example) or example) for number, example in rows)
+        if chunk.mismatch:
+            raise ValueError(f"{source.name}: {chunk.mismatch}")
+        if chunk.bad:
+            number, reason = chunk.bad[0]
+            place = f"row {number}" if source is ROWS else f"{source.name}, {source.place(number)}"
+            raise ValueError(f"{place}: {reason}")
+        store = in_memory(chunk)
+        return store, self.probabilities(store, progress)
+
+    def problem(self, example: Example) -> ValueError | None:
+        """What this model cannot read of an example that is one."""
+        if self.needs_entities and not example.entities():
+            return ValueError("the row has no entities, which this model's pooling reads")
+        return None
+
+    @torch.no_grad()
+    def probabilities(self, store: TokenStore, progress: Callable[[int], Any]) -> np.ndarray:
+        """Softmax, once, of the logits of each row: (N, C) float32."""
+        logits = torch.zeros(len(store), len(self.labels), device=self.device)
+        with self.autocast():  # around all batches: one half-precision copy of the weights serves them
+            for share in evaluation_batches(store.lengths, self.batch_size, 1)[0]:
+                batch = batch_on(self.device, store, share)
+                logits[batch.index] = self.model(batch).logits.float()
+                progress(len(batch))
+        require_finite(logits, store, f"the predictions of {self.folder}")
+        if bool((logits >= 0).all() & ((logits.sum(dim=1) - 1).abs() < 1e-4).all()):
+            raise ValueError(
+                f"{self.folder}: the model's logits are probabilities already, and would go through softmax twice; "
+                "expected a model that returns them before softmax"
+            )
+        made = logits.softmax(dim=1).cpu().numpy()
+        check_probabilities(made, str(self.folder))
+        return made
+
+    def autocast(self) -> AbstractContextManager:
+        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        return torch.autocast(self.device.type, kind) if kind else nullcontext()
+
+
+def precision_on(device: torch.device, wanted: str | None, trained: str) -> str:
+    """What a model computes in, see `Predictor`."""
+    if wanted == "fp16" and device.type == "cpu":
+        raise ValueError("precision: fp16 needs a GPU; expected fp32 or bf16")
+    if wanted or device.type == "cpu":
+        return wanted or "fp32"
+    if device.type != "cuda":
+        return "fp32"
+    modern = torch.cuda.get_device_capability(device) >= (8, 0)
+    usable = ("bf16", "fp16") if modern else ("fp16",)
+    return choose_precision(trained if trained in usable else usable[0])
+
+
+def best_folder(path: Path) -> Path:
+    """The best/ of a run, or `path` itself where it is one. Raises ValueError."""
+    if (path / "encoding.json").is_file():
+        return path
+    best = path / "best"
+    if (best / "encoding.json").is_file():
+        return best
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such folder; expected a run, or the best/ of one")
+    if (path / "config.yaml").is_file():
+        raise ValueError(f"{path} has no best/, which a run leaves when it is finished; its command continues it")
+    raise ValueError(f"{path} is no run: expected a folder with best/, or with encoding.json and labels.json")
+
+
+def read(path: Path) -> Any:
+    """The content of a JSON file of best/."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path.parent} has no {path.name}; expected the best/ of a finished run") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
+
+
+def encoding_of(folder: Path) -> EncodingOptions:
+    values = read(folder / "encoding.json")
+    try:
+        return EncodingOptions(**values | {"types": tuple(values["types"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'encoding.json'}: was not written by train.py ({error!r:.100})") from None
+
+
+def settings_of(folder: Path) -> Settings:
+    """prediction.json; for a run that was made before there was one, the same from the run's config.yaml."""
+    if (folder / "prediction.json").is_file():
+        values = read(folder / "prediction.json")
+        try:
+            return Settings(
+                values["format"],
+                ReaderOptions.from_flat(values["reader"]),
+                values["negative_label"],
+                values["batch_size"],
+                values["precision"],
+                values.get("label_prior", "none"),
+                values.get("resamples", EvalConfig.resamples),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
+    written = folder.parent / "config.yaml"
+    if not written.is_file():
+        return Settings()
+    values = yaml.safe_load(written.read_text(encoding="utf-8"))
+    flat = {f"columns.{name}": value for name, value in values["data"].get("columns", {}).items()}
+    return Settings(
+        values["data"]["format"],
+        ReaderOptions.from_flat(values["data"] | flat),
+        values["data"]["negative_label"],
+        values["eval"]["batch_size"],
+        values["train"]["precision"] or "fp32",
+        values["eval"].get("label_prior", "none"),
+        values["eval"].get("resamples", EvalConfig.resamples),
+    )
+
+
+def load_model(folder: Path, classes: int) -> PreTrainedModel:
+    """The model of best/ in float32. Raises ValueError where weights are missing, or are none of these labels."""
+    try:
+        model, report = AutoModel.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(f"{folder}: the model cannot be loaded ({first})") from None
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"{folder}: {len(missing)} weights are missing: {', '.join(missing)[:200]}")
+    found = getattr(model.config, "classes", classes)
+    if found != classes:
+        raise ValueError(f"{folder}: the model has {found} classes, labels.json lists {classes}")
+    return model

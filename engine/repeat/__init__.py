@@ -1,0 +1,1 @@
+"""The command `python -m engine.repeat`: one configuration over several seeds and folds."""

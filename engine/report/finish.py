@@ -1,0 +1,167 @@
+"""What a finished run leaves: best/, predictions/, errors/, report.json and a table."""
+
+import json
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from engine.atomic import write_text
+from engine.checkpoint.checkpoints import load_model
+from engine.checkpoint.manifest import flush, read_tensors, verify
+from engine.compose.run import Run, open_part
+from engine.config import prediction_settings
+from engine.distributed.agreement import on_main
+from engine.evaluate import Evaluation
+from engine.report.error_rows import Judged
+from engine.report.writers import Row, digits, plain_csv
+from engine.scores.intervals import LEVEL, bootstrap, intervals_line
+from engine.scores.metrics import per_class
+from engine.scores.titles import SCORES
+from engine.speed import peak_memory
+from engine.state import State
+from engine.tracking.hparams import main_options
+
+
+def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
+    """The rows of a store as `engine/report/writers.py` writes a CSV: scores can be computed again from the file."""
+    head, line = plain_csv(labels)
+    rows = [
+        Row(store.id(row), labels[gold] if gold >= 0 else None, labels[int(answer)], texts)
+        for row, (gold, answer, texts) in enumerate(
+            zip(store.labels, probabilities.argmax(axis=1), digits(probabilities), strict=True)
+        )
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, head + "".join(map(line, rows)))
+
+
+def write_results(run: Run, step: int) -> dict:
+    """predictions/dev.csv and errors/; returns what report.json says of them."""
+    evaluation, labels = run.parts.evaluation, run.labels
+    store, predictions, gold = evaluation.store, evaluation.predictions, np.array(evaluation.store.labels)
+    write_predictions(run.folder / "predictions" / "dev.csv", store, predictions.probabilities, labels)
+    if not run.config.track.errors:
+        return {"classes": per_class(gold, predictions.probabilities, labels)}
+    from engine.report.errors import write_errors  # with matplotlib, which no start should wait for
+
+    ids = [store.id(row) for row in range(len(store))]
+    judged = Judged(
+        ids=ids,
+        labels=gold,
+        probabilities=predictions.probabilities,
+        losses=predictions.losses,
+        tokens=store.lengths,
+        names=labels,
+        examples=examples_again(run, set(ids)),
+    )
+    train = np.bincount(np.array(run.parts.loader.store.labels), minlength=len(labels))
+    return write_errors(run.folder / "errors", judged, train, evaluation.negative, step, run.config.track.tensorboard)
+
+
+def examples_again(run: Run, ids: set[str]) -> dict:
+    """id -> Example, read once more from the file: the token store holds no text. Empty, with a warning, where the
+    file is gone or was changed since the run began."""
+    own = run.config.data.dev is not None
+    part, location = ("dev", run.config.data.dev) if own else ("train", run.config.data.train)
+    before = run.parts.checkpoints.facts["fixed"]["data"][part]
+    try:
+        source = open_part(run.config, part, location)
+        if source.identity["sha256"] != before["sha256"]:
+            raise ValueError(f"data.{part}: {location} was changed since the run began")
+        read = (example for _, example in source.examples() if not isinstance(example, ValueError))
+        return {example.id: example for example in read if example.id in ids}
+    except ValueError as error:
+        warnings.warn(f"errors/ shows no sentences: {error}", stacklevel=2)
+        return {}
+
+
+def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict, prediction: dict) -> None:
+    """best/: everything that prediction needs, in save_pretrained form. `weights`: whole, the model may be sharded."""
+    temporary = folder.with_name(f".{folder.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary, state_dict=weights)
+    tokenizer.save_pretrained(temporary)
+    for name, content in (("labels", labels), ("encoding", encoding), ("prediction", prediction)):
+        (temporary / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    for path in [*temporary.iterdir(), temporary]:
+        flush(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+
+
+def finish(run: Run, state: State) -> dict | None:
+    """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights.
+
+    None where a signal broke the scoring off: nothing was written, and the same command does it again.
+    """
+    parts, config = run.parts, run.config
+    accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
+    best = parts.checkpoints.path(state.best_step)
+    verify(best)  # it may be older than the one that the run continued from
+    load_model(best, model)
+    scores = parts.evaluation.run(parts.model)
+    if scores is None:
+        return None
+    report = {
+        "dev": scores or None,
+        "step": state.best_step,
+        "epoch": state.best_step / parts.loader.updates_per_epoch,
+        "updates": state.step,
+        "stopped_early": state.stopped,
+        "processes": accelerator.num_processes,
+        "examples_per_rank": parts.loader.examples_per_process,
+        "seconds": parts.speed.seconds,
+        "tokens_per_second": parts.speed.tokens / max(parts.speed.seconds, 1e-9),
+        "padding_share": parts.loader.padding_share,
+        "peak_memory": peak_memory(accelerator.device),
+        "precision": run.precision,
+        "skipped_rows": run.skipped,
+        "data": run.data,
+    }
+
+    def write() -> None:
+        if config.eval.resamples and parts.evaluation.store is not None:
+            report["intervals"] = intervals_of(parts.evaluation, config.eval.resamples)
+        weights = read_tensors(best / "model.safetensors")
+        settings = prediction_settings(run.config, run.precision)
+        export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding, settings)
+        if parts.evaluation.store is not None:
+            report.update(write_results(run, state.best_step))
+        parts.tracker.final(state.best_step, main_options(config), scores)
+        write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
+
+    with parts.stop.hold():
+        on_main(accelerator, write)
+    return report
+
+
+def intervals_of(evaluation: Evaluation, resamples: int) -> dict:
+    """Bootstrap intervals of the last evaluation's scores; rows of a sentence are drawn together."""
+    gold, groups = np.array(evaluation.store.labels), np.array(evaluation.store.sentences)
+    probabilities = evaluation.predictions.probabilities
+    found = bootstrap(gold, probabilities, evaluation.negative, groups, evaluation.labels, evaluation.prior, resamples)
+    return {"level": LEVEL, "resamples": resamples, "sentences": len(np.unique(groups))} | found
+
+
+def table(report: dict, folder: Path) -> str:
+    """The last thing a run prints."""
+    rows = []
+    if report["dev"]:
+        scores, found = report["dev"], report.get("intervals", {})
+        rows += [(title, f"{scores[name]:.2f}") for name, title in SCORES.items() if name in scores]
+        rows += [("95 % interval", intervals_line(found))] * bool(found)
+    rows += [
+        ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
+        ("training", f"{report['seconds']:.1f} s"),
+        ("tokens/s", f"{report['tokens_per_second']:,.0f}"),
+        ("padding share", f"{100 * report['padding_share']:.1f} %"),
+        ("peak memory", f"{report['peak_memory']:.2f} GiB"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value}" for name, value in rows]
+    return "\n".join(
+        ["", *lines, "", f"report       {folder / 'report.json'}", f"tensorboard  tensorboard --logdir {folder.parent}"]
+    )

@@ -1,7 +1,0 @@
-"""The scores that are shown, each with its title. Importing it costs nothing, which `engine/notify.py` needs."""
-
-SCORES = {
-    "micro_f1": "micro-F1", "auprc": "AUPRC", "accuracy": "accuracy", "macro_f1": "macro-F1",
-    "semeval": "SemEval F1", "micro_f1_prior": "micro-F1, prior", "auprc_prior": "AUPRC, prior",
-    "accuracy_prior": "accuracy, prior",
-}  # fmt: skip

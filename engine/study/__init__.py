@@ -1,0 +1,1 @@
+"""The command `python -m engine.study`: poolings, layers or losses compared."""

@@ -1,0 +1,79 @@
+"""Files of every format with something wrong in them: true examples, or errors of one short line, nothing else."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.readers import FORMATS
+from data.readers.options import Columns, ReaderOptions
+from data.readers.source import Source
+from data.schema import Example
+
+OWN = {
+    "id": "e7", "relation": "r", "token": ["a", "b", "가", "-LRB-"], "subj_start": 0, "subj_end": 0, "obj_start": 2,
+    "obj_end": 3, "subj_type": "P", "obj_type": "Q",
+}  # fmt: skip
+HEAD = {"token": ["a", "b"], "h": {"name": "a", "pos": [0, 1]}, "t": {"name": "b", "pos": [1, 2]}, "relation": 3}
+TEXTS = [{"text": "가 나", "b": "다", "a": {"l": 1}, "id": 5}, {"text": "라", "b": "마", "a": {"l": "x"}, "id": "6"}]
+COLUMNS = Columns(text="text", text_pair="b", label="a.l", id="id")
+FILES = [
+    ("semeval", "Other\ta <e1> b </e1> c <e2> d </e2>.\nX(e1,e2)\t<e1>가</e1>\t<e2>나</e2>\n", ReaderOptions()),
+    ("semeval",
+     '1\t"a <e1>b</e1> <e2>c</e2>"\nOther\nComment: x\n\n2\t"<e1>b</e1> <e2>c</e2>"\nOther\n', ReaderOptions()),
+    ("tacred", json.dumps([OWN, HEAD]), ReaderOptions()),
+    ("tacred", json.dumps(OWN) + "\n" + json.dumps(HEAD, ensure_ascii=False), ReaderOptions(offsets="inclusive")),
+    ("text", json.dumps(TEXTS), ReaderOptions(columns=COLUMNS)),
+    ("text", "\n".join(map(json.dumps, TEXTS)), ReaderOptions(columns=COLUMNS)),
+    ("text", 'id,text,b,a.l\n1,"가, ""나""",다,x\n2,라,마,y\n', ReaderOptions(columns=COLUMNS)),
+    ("text", '1\t가 "나"\t다\tx\n2\t라\t마\ty\n', ReaderOptions(Columns(1, 2, 3, 4), header=False, quoting=False)),
+]  # fmt: skip
+PIECES = [
+    b"", b"\n", b"\r", b"\t", b",", b'"', b"{", b"}", b"[", b"]", b"null", b"-1", b"1e999", b"9" * 30, b"<e1>",
+    b"</e2>", b"<e2> </e2>", b"\\ud800", b"\0", b"\xff", b"\xef\xbb\xbf", b"{}", b"true", b"NaN", b'{"pos": 1}',
+    b"[[[[", b"\x1c",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.filterwarnings("ignore")
+def test_files_with_something_wrong(data):
+    format, text, options = data.draw(st.sampled_from(FILES))
+    raw = bytearray(data.draw(st.just(text.encode()) | st.binary(max_size=12)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(raw)))
+        raw[start : start + data.draw(st.integers(0, 6))] = data.draw(st.sampled_from(PIECES) | st.binary(max_size=4))
+    source = Source("any.file", bytes(raw), format, options)
+    errors = []
+    try:
+        for number, one in source.examples():
+            if isinstance(one, ValueError):
+                errors.append(one)
+                assert source.place(number).startswith(f"row {number}")
+            else:
+                check(one)
+    except ValueError as error:
+        assert str(error).startswith("any.file")  # noqa: PT017
+        errors.append(error)
+    for error in errors:
+        assert str(error).isprintable(), str(error)
+        assert len(str(error)) < 600
+
+
+def check(example: Example) -> None:
+    for _, span in example.entities():
+        assert example.text[span.start : span.end] == span.text
+    assert example.id.strip()
+    assert example.text.strip()
+    assert example.text_pair is None or example.text_pair.strip()
+    assert example.label is None or example.label.strip()
+
+
+def test_the_files_are_right_before_something_goes_wrong():
+    for format, text, options in FILES[:3] + FILES[4:]:
+        found = [one for _, one in Source("any.file", text.encode(), format, options).examples()]
+        assert len(found) == 2
+        assert all(isinstance(one, Example) for one in found), found
+    assert {format for format, _, _ in FILES} | {"klue", "boostcamp"} == set(FORMATS)
