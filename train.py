@@ -23,10 +23,11 @@ from transformers.utils import logging as transformers_logging
 
 from engine.arguments.parse import parse
 from engine.checkpoint.folder import is_finished
-from engine.compose.run import Run, build
+from engine.compose.run import build
 from engine.distributed.signals import StopRequested, StopSignal
 from engine.ending import Ending
 from engine.loop import train
+from engine.parts import Run
 from engine.report.finish import finish, table
 
 
@@ -97,7 +98,7 @@ def leave_with_others(ending: Ending) -> NoReturn:
 
 def close(run: Run) -> None:
     """Give back what a run holds besides the devices."""
-    run.parts.heartbeat.stop()
+    run.heartbeat.stop()
     with contextlib.suppress(OSError):
         run.parts.tracker.close()
     run.lock.close()

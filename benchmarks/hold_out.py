@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging  # noqa: E402
 
 import models  # noqa: E402, F401 (registers the model's class)
 from engine.arguments.parse import parse  # noqa: E402
-from engine.compose.run import read_data  # noqa: E402
+from engine.compose.data import read_data  # noqa: E402
 from engine.distributed.signals import StopSignal  # noqa: E402
 from engine.evaluate import predict  # noqa: E402
 from engine.repeat.runs import train  # noqa: E402

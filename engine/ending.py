@@ -21,7 +21,7 @@ from engine.notify.deliver import OUTCOMES
 from engine.notify.message import notify_end
 
 if TYPE_CHECKING:
-    from engine.compose.run import Run
+    from engine.parts import Run
 
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,9 @@ from engine.scores.metrics import headline
 from engine.scores.prior import row_weights
 
 if TYPE_CHECKING:
-    from engine.config import Config
-    from engine.parts import Parts
+    from engine.config import EvalConfig
     from engine.state import State
+    from engine.tracking.tracker import Silent, Tracker
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,10 @@ def predict(
     logits, seen = None, torch.zeros(len(store), device=accelerator.device)
     bar = tqdm(shares, desc=title, unit=" batches", leave=False, disable=no_bar)
     with accelerator.autocast():  # around all batches: one half-precision copy of the weights serves them
-        for share in bar:
+        for share, batch, output in forward(model, store, bar, accelerator.device):
             if stop.agree():
                 model.train(was_training)
                 return None
-            batch = batch_on(accelerator.device, store, share)
-            output = model(batch).logits.float()  # (B, C)
             if logits is None:
                 logits = output.new_zeros(len(store), output.shape[1])  # (N, C)
             if share.real:
@@ -79,10 +78,14 @@ def predict(
     return Predictions(logits.softmax(dim=1).cpu().numpy(), losses.cpu().numpy())
 
 
-def batch_on(device: torch.device, store: TokenStore | Rows, share: Share) -> Batch:
-    """The rows of a share as a batch on the device."""
-    batch, _ = collate(store, share.index)
-    return (batch.pin_memory() if device.type == "cuda" else batch).to(device)  # unpinned, the copy waits for a GPU
+def forward(
+    model: nn.Module, store: TokenStore | Rows, shares: Iterable[Share], device: torch.device
+) -> Iterator[tuple[Share, Batch, Tensor]]:
+    """Each share with its rows as a batch on the device and their logits (B, C) in float32."""
+    for share in shares:
+        batch, _ = collate(store, share.index)
+        batch = (batch.pin_memory() if device.type == "cuda" else batch).to(device)  # unpinned, the copy waits
+        yield share, batch, model(batch).logits.float()
 
 
 def require_finite(logits: Tensor, store: TokenStore | Rows, where: str) -> None:
@@ -139,17 +142,25 @@ class NoEvaluation:
         return {}
 
 
-def evaluate(parts: Parts, config: Config, state: State) -> bool:
-    """Score the dev set, log it and note it in `state`; True where it is the best so far.
+def evaluate(
+    model: nn.Module,
+    evaluation: Evaluation | NoEvaluation,
+    tracker: Tracker | Silent,
+    state: State,
+    per_epoch: int,
+    config: EvalConfig,
+) -> bool:
+    """Score the dev set, log it and note it in `state`; True where it is the best so far. `per_epoch`: updates.
 
     Broken off by a signal it changes nothing: the run owes the evaluation, and pays before its next update.
     """
-    scores = parts.evaluation.run(parts.model)  # every dev example once; the same numbers on every process
+    scores = evaluation.run(model)  # every dev example once; the same numbers on every process
     if scores is None:
         return False
     state.owes_evaluation = False
-    parts.tracker.log("dev", state.step, state.step / parts.loader.updates_per_epoch, scores)
-    improved = state.compare(scores.get(config.eval.metric), config.eval.patience)
+    if scores:
+        tracker.log("dev", state.step, state.step / per_epoch, scores)
+    improved = state.compare(scores.get(config.metric), config.patience)
     if improved:  # drawing takes as long as evaluating a small set
-        parts.tracker.confusion(state.step, parts.evaluation)
+        tracker.confusion(state.step, evaluation)
     return improved

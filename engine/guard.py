@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from data.batch import collate
 from engine.distributed.sharded import full
-from engine.parts import Parts
+from engine.loader import Loader
 from engine.randomness import seed_update
 
 MOST_OVERFLOWS = 20  # in a row, under fp16: by then the loss scale has fallen by 2 ** 20
@@ -61,16 +61,17 @@ def make_guard(accelerator: Accelerator, optimizer) -> FiniteGuard | OverflowGua
     return (OverflowGuard if accelerator.mixed_precision == "fp16" else FiniteGuard)(accelerator, optimizer)
 
 
-def name_examples(parts: Parts, seed: int, step: int) -> str:
+def name_examples(
+    accelerator: Accelerator, model: nn.Module, loss_fn: nn.Module, loader: Loader, seed: int, step: int
+) -> str:
     """Compute update `step` once more, with the weights and randomness it had, and say which examples are to blame.
 
     All processes take part. First the losses are looked at, then, where they are finite, each example's own gradient.
     """
-    accelerator, loader = parts.accelerator, parts.loader
     epoch, number = divmod(step, loader.updates_per_epoch)
-    criterion = parts.loss_fn.at(epoch)  # the host may look an epoch later, when the loss is another one
+    criterion = loss_fn.at(epoch)  # the host may look an epoch later, when the loss is another one
     update = loader.load(loader.plan.updates(epoch)[number], criterion.weight)
-    model = accelerator.unwrap_model(parts.model)
+    model = accelerator.unwrap_model(model)
     model.train()
     seed_update(seed, step, accelerator.process_index)
     flagged = set()
@@ -97,7 +98,7 @@ def anywhere(accelerator: Accelerator, flags: list[bool]) -> list[bool]:
     return [count > 0 for count in counts.tolist()]
 
 
-def finite_gradient(loader, model: nn.Module, criterion: nn.Module, row: int) -> bool:
+def finite_gradient(loader: Loader, model: nn.Module, criterion: nn.Module, row: int) -> bool:
     """Whether one example's gradient is finite."""
     batch, labels = collate(loader.store, np.repeat(row, criterion.views))
     model.zero_grad()

@@ -27,12 +27,12 @@ def train(parts: Parts, config: Config, state: State) -> State:
     """
     accelerator, model, loss_fn, optimizer = parts.accelerator, parts.model, parts.loss_fn, parts.optimizer
     loader, guard, tracker, checkpoints, stop = parts.loader, parts.guard, parts.tracker, parts.checkpoints, parts.stop
-    total, per_epoch = parts.total, loader.updates_per_epoch
-    eval_every, save_every = config.eval.every or per_epoch, config.train.save_every or per_epoch
+    evaluation, speed, total, per_epoch = parts.evaluation, parts.speed, parts.total, loader.updates_per_epoch
+    log_every, eval_every, save_every = config.train.log_every, config.eval.every, config.train.save_every
     max_norm = config.train.max_grad_norm or math.inf
     if state.owes_evaluation:  # a signal broke it off; the checkpoint that it left is of this very update
-        evaluate(parts, config, state)
-        parts.speed.restart()
+        evaluate(model, evaluation, tracker, state, per_epoch, config.eval)
+        speed.restart()
     if state.finished(total) or stop.agreed:
         return state
     bar = tqdm(total=total, initial=state.step, desc="training", unit=" updates", disable=parts.no_bar)
@@ -62,15 +62,16 @@ def train(parts: Parts, config: Config, state: State) -> State:
             optimizer.zero_grad()
             state.step += 1
             state.updates_since_log += 1
-            parts.speed.count(update.tokens)
+            speed.count(update.tokens)
             bar.update()
 
             last = state.step == total
-            log_now, eval_now = due(state.step, config.train.log_every, last), due(state.step, eval_every, last)
-            stop_now = stop.agree()  # SIGTERM or Ctrl-C, in any process
-            save_now = due(state.step, save_every, last) or stop_now
-            if (log_now or eval_now or save_now) and (bad := guard.bad_update()) is not None:
-                raise NonFiniteError(name_examples(parts, config.run.seed, bad))
+            log_now = due(state.step, log_every, last)
+            eval_now = due(state.step, eval_every or per_epoch, last)
+            save_now = due(state.step, save_every or per_epoch, last)
+            stop.agree()  # SIGTERM or Ctrl-C, in any process: `stop.agreed` in all of them
+            if (log_now or eval_now or save_now or stop.agreed) and (bad := guard.bad_update()) is not None:
+                raise NonFiniteError(name_examples(accelerator, model, loss_fn, loader, config.run.seed, bad))
 
             if log_now:  # numbers leave the device here and nowhere else
                 numbers = {
@@ -78,24 +79,23 @@ def train(parts: Parts, config: Config, state: State) -> State:
                     "learning_rate": config.optim.lr * lr_factor(state.step - 1, total, config.optim.warmup),
                     "gradient_norm": norm.item(),
                 }
-                tracker.log("train", state.step, state.step / per_epoch, numbers, parts.speed.read())
+                tracker.log("train", state.step, state.step / per_epoch, numbers, speed.read())
                 state.forget_loss()
 
             state.owes_evaluation = eval_now
-            if eval_now and not stop_now:
-                improved = evaluate(parts, config, state)  # a signal breaks it off
-                stop_now = stop.agreed
-                save_now = save_now or improved or state.stopped or stop_now
+            if eval_now and not stop.agreed:
+                improved = evaluate(model, evaluation, tracker, state, per_epoch, config.eval)  # a signal breaks it off
+                save_now = save_now or improved or state.stopped
+                speed.restart()
 
-            if save_now:
-                state.tokens, state.seconds = parts.speed.tokens, parts.speed.seconds
+            if save_now or stop.agreed:
+                state.tokens, state.seconds = speed.tokens, speed.seconds
                 tracker.flush()  # what a checkpoint builds on is on the disk before it
                 with stop.hold():  # a signal waits for it
                     checkpoints.save(state, model, optimizer)
-                stop_now = stop.agree() or stop_now
-            if eval_now or save_now:
-                parts.speed.restart()
-            if state.finished(total) or stop_now:
+                stop.agree()
+                speed.restart()
+            if state.finished(total) or stop.agreed:
                 bar.close()
                 return state
     raise AssertionError("the plan ran out before the run was finished")

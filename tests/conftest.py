@@ -163,7 +163,7 @@ def blank_figures(monkeypatch):
     """Drawing takes most of a small run; the sample run draws real figures."""
     monkeypatch.setattr("engine.tracking.figures.confusion", blank_figure)
     for name in ("precision_recall", "reliability", "f1_by_count", "error_by_length"):
-        monkeypatch.setattr(f"engine.error_figures.{name}", blank_figure)
+        monkeypatch.setattr(f"engine.report.error_figures.{name}", blank_figure)
 
 
 @pytest.fixture

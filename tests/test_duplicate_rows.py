@@ -8,7 +8,7 @@ import pytest
 import train as program
 from data import sample
 from engine.arguments.parse import parse
-from engine.compose.run import read_data
+from engine.compose.data import read_data
 
 TINY = [
     "--model.scratch.hidden_size=32", "--model.scratch.layers=1", "--model.dropout=0", "--run.threads=1",

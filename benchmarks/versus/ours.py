@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from data.batch import collate
+from engine.compose.data import read_data
+from engine.compose.loss import make_loss
 from engine.compose.model import make_model, prepare_backbone
-from engine.compose.run import build, make_loader, make_loss, read_data
+from engine.compose.run import build, make_loader
 from engine.evaluate import predict
 from engine.loop import train
 from engine.optim import lr_factor, make_optimizer

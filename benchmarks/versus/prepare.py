@@ -10,8 +10,8 @@ from transformers import TrainingArguments
 
 from data.store.packed import TokenStore
 from engine.arguments.parse import parse
+from engine.compose.data import read_data
 from engine.compose.model import make_model
-from engine.compose.run import read_data
 from engine.config import Config
 from versus.task import Case, command_line
 

@@ -3,9 +3,10 @@
 A format is a module with two functions: `rows(raw, name, options)` cuts the bytes of a file into rows, with a
 ValueError for a row that cannot be cut; `example(row, options)` makes an `Example` of one row.
 `stream(raw, name, options)` may give the rows one at a time; it gets large files as `content.FileBytes`.
-`place(raw, name, number, options)` may say where a row stands, for messages. `options` are the `ReaderOptions` of
-`options.py`; READS may name those that the format looks at ("columns.text", "header"), the user is told of others;
-LABEL is its own name of the label's column.
+`place(raw, name, number, options)` may say where a row stands, for messages;
+`from_python(value, number, options)` may take what a user hands to a `Predictor`, else `example` gets it as a row.
+`options` are the `ReaderOptions` of `options.py`; READS may name those that the format looks at ("columns.text",
+"header"), the user is told of others; LABEL is its own name of the label's column.
 Errors are ValueErrors with what was found and expected. Adding one = one file + one line here.
 """
 

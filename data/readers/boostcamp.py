@@ -17,6 +17,7 @@ from data.schema import Example
 
 READS = klue.READS
 LABEL = klue.LABEL
+from_python = klue.from_python
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
 

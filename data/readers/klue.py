@@ -4,7 +4,7 @@ Entity offsets of the files are INCLUSIVE (`sentence[start_idx:end_idx + 1] == w
 (`data.offsets`); spans are made exclusive here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -99,3 +99,13 @@ def fits(value: Any, sentence: str, exclusive: bool) -> bool:
     except ValueError:
         return False
     return span.start >= 0 and sentence[span.start : span.end] == span.text
+
+
+def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
+    """What a user hands to a `Predictor` as an Example: an object, or a text without entities.
+
+    Its number, from 1, is its id where it has none.
+    """
+    if isinstance(row, str):
+        return Example(str(number), row)
+    return example({options.column("id", COLUMNS[0]): str(number)} | dict(row), options)

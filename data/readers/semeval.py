@@ -11,9 +11,11 @@ without answers has the numbered lines only. Hendrickx et al. 2010, https://acla
 """
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from data.messages import shown
+from data.readers import klue
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.text import decode
 from data.schema import Example, Span
@@ -110,3 +112,11 @@ def untagged(sentence: str) -> tuple[str, dict[str, Span]]:
 def joint(left: str, right: str, blank: bool) -> str:
     """What stands between two pieces that had a blank of the markup between them."""
     return " " if blank and left[-1:].isalnum() and right[:1].isalnum() else ""
+
+
+def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
+    """What a user hands to a `Predictor` as an Example: a text with its tags, or an object as KLUE has them.
+
+    Its number, from 1, is its id where it has none.
+    """
+    return example(Row(str(number), row, None)) if isinstance(row, str) else klue.from_python(row, number, options)

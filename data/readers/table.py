@@ -135,3 +135,13 @@ def label_of(value: Any, options: ReaderOptions) -> str | None:
         return None
     text = str(value).lower() if isinstance(value, bool) else written(value, column(options, "label"))
     return text.strip() or None
+
+
+def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
+    """What a user hands to a `Predictor` as an Example: an object, or a text.
+
+    Its number, from 1, is its id where it has none.
+    """
+    if isinstance(row, str):
+        return Example(str(number), row)
+    return example(Row(number, {options.column("id", "id"): str(number)} | dict(row)), options)

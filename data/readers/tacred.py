@@ -8,6 +8,7 @@ for files that differ. `h` and subj make the subject. The sentence is the words 
 Penn Treebank (-LRB-) as they were. Types are optional. Zhang et al. 2017, https://aclanthology.org/D17-1004.
 """
 
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -136,3 +137,11 @@ def misfit(words: list[str], place: Place, offsets: str) -> str:
 
 def bare(text: str) -> str:
     return "".join(text.split()).casefold()
+
+
+def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
+    """What a user hands to a `Predictor` as an Example: an object, or a text without entities.
+
+    Its number, from 1, is its id where it has none.
+    """
+    return Example(str(number), row) if isinstance(row, str) else example(Row(number, dict(row)), options)

@@ -1,32 +1,24 @@
-"""From a configuration to the parts of a run; build_*.py, constructors.py and train.py name concrete parts, too."""
+"""From a configuration to a run: the other files of this folder make its data, model and loss."""
 
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
-from transformers import PreTrainedTokenizerBase
 
-from data.encode import Encoder
-from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.messages import nearest
 from data.readers import FORMATS
-from data.readers.source import Source, open_source
-from data.store.packed import TokenStore, prepare
 from engine.checkpoint.checkpoints import Checkpoints
 from engine.checkpoint.folder import RunFolder
 from engine.checkpoint.resume import open_run, run_facts, run_name
-from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
-from engine.compose.duplicates import drop_repeats, repeat_lines
-from engine.compose.hold_out import Store, hold_out, part_facts, split_lines
+from engine.compose.data import read_data
+from engine.compose.hold_out import Store
 from engine.compose.loss import make_loss, tell_idle
-from engine.compose.model import check_parts, make_encoder, make_model, pooling_of, prepare_backbone
+from engine.compose.model import check_parts, make_model, prepare_backbone
 from engine.compose.summary import describe
-from engine.config import Config, reader_options
+from engine.config import Config
 from engine.distributed.device import choose_precision, make_accelerator, set_threads
 from engine.distributed.heartbeat import Heartbeat, meeting
 from engine.distributed.sharded import name_units
@@ -35,52 +27,13 @@ from engine.evaluate import Evaluation, NoEvaluation
 from engine.guard import make_guard
 from engine.loader import Loader
 from engine.optim import make_optimizer
-from engine.parts import Parts
+from engine.parts import Data, Parts, Run
 from engine.plan import Plan, total_updates
-from engine.scores.metrics import require_directions
-from engine.scores.prior import NONE, PRIORS, UNIFORM, check_prior, label_prior, prior_line
 from engine.speed import Speed
 from engine.state import State
 from engine.tracking.hparams import main_options
 from engine.tracking.tracker import Silent, Tracker
 from models import MODELS
-
-
-@dataclass(frozen=True)
-class Run:
-    """Everything of a run besides its progress."""
-
-    config: Config
-    parts: Parts
-    state: State
-    folder: Path
-    lock: RunFolder
-    tokenizer: PreTrainedTokenizerBase
-    labels: list[str]
-    encoding: dict
-    precision: str
-    skipped: list
-    summary: str
-    data: dict
-
-
-@dataclass(frozen=True)
-class Data:
-    """What the data files and the tokenizer give. `new`: the tokens that were added, each with what describes it;
-    `stores`: the parts; `files`: the whole files that they come from; `facts`: see `hold_out.part_facts`,
-    with the `files` that were read; `notes`: lines about the dev part."""
-
-    labels: list[str]
-    negative: int | None
-    tokenizer: PreTrainedTokenizerBase
-    new: dict[str, str | None]
-    encoder: Encoder
-    stores: dict[str, Store]
-    files: dict[str, TokenStore]
-    identities: dict[str, dict[str, str]]
-    facts: dict
-    prior: np.ndarray | None
-    notes: list[str]
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -136,86 +89,9 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         checkpoints=checkpoints,
         speed=Speed(accelerator.device, loader.padding_share, state.tokens, state.seconds),
         stop=stop,
-        heartbeat=heartbeat,
         no_bar=no_bar,
     )
-    return Run(
-        config=config,
-        parts=parts,
-        state=state,
-        folder=folder.path,
-        lock=folder,
-        tokenizer=data.tokenizer,
-        labels=data.labels,
-        encoding=data.encoder.options.as_dict(),
-        precision=precision,
-        skipped=data.files["train"].facts["skipped"],
-        summary=described,
-        data=data.facts,
-    )
-
-
-def read_data(config: Config, quiet: bool) -> Data:
-    """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
-    learned = config.data.labels == LEARNED
-    sources = {"train": open_part(config, "train", config.data.train)}
-    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
-    negative = negative_number(config.data.negative_label, labels)
-    if config.eval.metric == "semeval":
-        require_directions(labels, negative)
-    tokenizer, encoder, new = make_encoder(config)
-    if config.data.dev is not None:
-        sources["dev"] = open_part(config, "dev", config.data.dev)
-    cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
-    stores = {}
-    for part, source in sources.items():
-        on_bad_row = config.data.on_bad_row if part == "train" else "error"
-        stores[part] = prepare(source, encoder, labels, cache, on_bad_row, quiet=quiet, learned=learned)
-        known_language(f"data.{part}", stores[part])
-        if pooling_of(config.model).needs_entities:
-            rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
-    something_to_embed(config.model.entity_embeddings, stores["train"])
-    identities = {part: source.identity for part, source in sources.items()}
-    words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
-    parts = stores
-    if config.holds_out:
-        parts, identities["dev"] = hold_out(config.data, stores["train"], labels, config.run.seed)
-    train, dropped = drop_repeats(config.data.duplicates, sources["train"], stores["train"], parts["train"])
-    if dropped is not None:
-        parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
-    facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
-    facts["duplicates"] = dropped
-    notes = [*split_lines(facts), *repeat_lines(dropped)]
-    prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
-    if prior is not None:
-        check_prior(prior, parts["dev"].labels, labels)
-        notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
-    facts["files"] = read_files(config, sources)
-    return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
-
-
-def open_part(config: Config, part: str, location: str) -> Source:
-    return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
-
-
-def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str, str]]:
-    """Option -> identity of the file it names: the data, and labels and label prior where they are files."""
-    files = {f"data.{part}": source.identity for part, source in sources.items()}
-    named = {"data.labels": config.data.labels not in (*LABELS, LEARNED)}
-    named["eval.label_prior"] = config.has_dev and config.eval.label_prior not in (NONE, UNIFORM, *PRIORS)
-    return files | {key: {"sha256": file_identity(config, key)["sha256"]} for key, is_file in named.items() if is_file}
-
-
-def file_of(config: Config, key: str) -> str:
-    """What an option such as data.train names."""
-    section, _, option = key.partition(".")
-    return getattr(getattr(config, section), option)
-
-
-def file_identity(config: Config, key: str) -> dict[str, str]:
-    """`Source.identity` of the file that an option names, as it is now. Raises ValueError where there is none."""
-    part = key.partition(".")[2]
-    return open_source(file_of(config, key), config.data.format, part, key, reader_options(config.data)).identity
+    return Run(config, data, parts, state, folder.path, folder, heartbeat, precision, described)
 
 
 def check_names(config: Config) -> None:
@@ -275,7 +151,3 @@ def make_tracker(config: Config, folder: Path, state: State) -> Tracker:
     tracker.text("configuration", "    " + config.to_yaml().replace("\n", "\n    "))
     tracker.options(main_options(config))
     return tracker
-
-
-def default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainloop"

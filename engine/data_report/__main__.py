@@ -21,7 +21,8 @@ from data.readers.source import Source
 from data.store.packed import TokenStore
 from engine.arguments.parse import parse
 from engine.atomic import write_text
-from engine.compose.run import check_names, open_part, read_data
+from engine.compose.data import open_part, read_data
+from engine.compose.run import check_names
 from engine.config import Config
 from engine.data_report import figures as data_figures
 from engine.data_report.facts import Part, duplicate_lines, type_lines

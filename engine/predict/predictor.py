@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from data.encode import Encoder, EncodingOptions
-from data.readers import klue, semeval, table, tacred
+from data.readers import FORMATS
 from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
@@ -26,7 +26,7 @@ from data.store.packed import TokenStore, in_memory
 from engine.compose.model import prepare_backbone
 from engine.config import EvalConfig, ModelConfig
 from engine.distributed.device import choose_precision
-from engine.evaluate import batch_on, require_finite
+from engine.evaluate import forward, require_finite
 from engine.plan import evaluation_batches
 from engine.predict.vote import check_probabilities
 from models.tokens import load_tokenizer
@@ -86,9 +86,9 @@ class Predictor:
         self.needs_entities = getattr(pool, "needs_entities", False) and not getattr(head, "reads_sentence", False)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
 
-    def __call__(self, rows: Iterable[Example | Mapping[str, Any] | str]) -> Prediction:
-        """`rows`: Examples; objects as the files of KLUE hold them (sentence, subject_entity, object_entity; offsets
-        inclusive), or with a text where the model was trained on data.format text; or texts alone.
+    def __call__(self, rows: Iterable[Any]) -> Prediction:
+        """`rows`: Examples, texts alone, or rows as the reader that the model was trained with takes them from Python:
+        objects as the files of that data.format hold them; what `rows()` of a reader of your own gives.
 
         Raises ValueError that names the row, counted from 1, that cannot be encoded.
         """
@@ -106,23 +106,16 @@ class Predictor:
         probabilities = np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
         return Prediction([self.labels[number] for number in probabilities.argmax(axis=1)], probabilities)
 
-    def example(self, row: Example | Mapping[str, Any] | str, number: int) -> Example:
+    def example(self, row: Any, number: int) -> Example:
         """A row of a user as an Example."""
         if isinstance(row, Example):
             return row
-        if isinstance(row, str):
-            if self.settings.format == "semeval":
-                return semeval.example(semeval.Row(str(number), row, None))
-            return Example(str(number), row)
-        if not isinstance(row, Mapping):
+        reader = FORMATS["klue" if self.settings.format == "auto" else self.settings.format]
+        if not hasattr(reader, "from_python"):
+            return reader.example(row, self.settings.options)
+        if not isinstance(row, Mapping | str):
             raise ValueError(f"found {type(row).__name__}, expected an Example, an object or a text")
-        options, values = self.settings.options, dict(row)
-        if self.settings.format == "tacred":
-            return tacred.example(tacred.Row(number, values), options)
-        if self.settings.format == "text":
-            values = {options.column("id", "id"): str(number)} | values
-            return table.example(table.Row(number, values), options)
-        return klue.example({options.column("id", klue.COLUMNS[0]): str(number)} | values, options)
+        return reader.from_python(row, number, self.settings.options)
 
     def predict(
         self, rows: Sequence[tuple[int, Example]], source: Source, progress: Callable[[int], Any] = lambda rows: None
@@ -154,9 +147,9 @@ class Predictor:
         """Softmax, once, of the logits of each row: (N, C) float32."""
         logits = torch.zeros(len(store), len(self.labels), device=self.device)
         with self.autocast():  # around all batches: one half-precision copy of the weights serves them
-            for share in evaluation_batches(store.lengths, self.batch_size, 1)[0]:
-                batch = batch_on(self.device, store, share)
-                logits[batch.index] = self.model(batch).logits.float()
+            shares = evaluation_batches(store.lengths, self.batch_size, 1)[0]
+            for _, batch, output in forward(self.model, store, shares, self.device):
+                logits[batch.index] = output
                 progress(len(batch))
         require_finite(logits, store, f"the predictions of {self.folder}")
         if bool((logits >= 0).all() & ((logits.sum(dim=1) - 1).abs() < 1e-4).all()):

@@ -29,7 +29,8 @@ from data.schema import Example
 from data.sentences import sentence_key
 from engine.arguments.parse import parse
 from engine.atomic import write_text
-from engine.compose.run import check_names, open_part
+from engine.compose.data import open_part
+from engine.compose.run import check_names
 from engine.config import Config
 from engine.ending import is_told
 from engine.repeat.finished import OtherRunError

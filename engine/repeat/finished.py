@@ -9,7 +9,7 @@ import yaml
 
 from engine.arguments.parse import parse
 from engine.checkpoint.folder import finished_report
-from engine.compose.run import file_identity, file_of
+from engine.compose.data import file_identity, file_of
 
 
 class OtherRunError(ValueError):

@@ -11,10 +11,11 @@ import numpy as np
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import load_model
 from engine.checkpoint.manifest import flush, read_tensors, verify
-from engine.compose.run import Run, open_part
+from engine.compose.data import open_part
 from engine.config import prediction_settings
 from engine.distributed.agreement import on_main
 from engine.evaluate import Evaluation
+from engine.parts import Data, Run
 from engine.report.error_rows import Judged
 from engine.report.writers import Row, digits, plain_csv
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
@@ -40,7 +41,7 @@ def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list
 
 def write_results(run: Run, step: int) -> dict:
     """predictions/dev.csv and errors/; returns what report.json says of them."""
-    evaluation, labels = run.parts.evaluation, run.labels
+    evaluation, labels = run.parts.evaluation, run.data.labels
     store, predictions, gold = evaluation.store, evaluation.predictions, np.array(evaluation.store.labels)
     write_predictions(run.folder / "predictions" / "dev.csv", store, predictions.probabilities, labels)
     if not run.config.track.errors:
@@ -78,13 +79,14 @@ def examples_again(run: Run, ids: set[str]) -> dict:
         return {}
 
 
-def export(folder: Path, model, weights: dict, tokenizer, labels: list[str], encoding: dict, prediction: dict) -> None:
+def export(folder: Path, model, weights: dict, data: Data, prediction: dict) -> None:
     """best/: everything that prediction needs, in save_pretrained form. `weights`: whole, the model may be sharded."""
     temporary = folder.with_name(f".{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary, state_dict=weights)
-    tokenizer.save_pretrained(temporary)
-    for name, content in (("labels", labels), ("encoding", encoding), ("prediction", prediction)):
+    data.tokenizer.save_pretrained(temporary)
+    encoding = data.encoder.options.as_dict()
+    for name, content in (("labels", data.labels), ("encoding", encoding), ("prediction", prediction)):
         (temporary / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     for path in [*temporary.iterdir(), temporary]:
         flush(path)
@@ -118,8 +120,8 @@ def finish(run: Run, state: State) -> dict | None:
         "padding_share": parts.loader.padding_share,
         "peak_memory": peak_memory(accelerator.device),
         "precision": run.precision,
-        "skipped_rows": run.skipped,
-        "data": run.data,
+        "skipped_rows": run.data.files["train"].facts["skipped"],
+        "data": run.data.facts,
     }
 
     def write() -> None:
@@ -127,7 +129,7 @@ def finish(run: Run, state: State) -> dict | None:
             report["intervals"] = intervals_of(parts.evaluation, config.eval.resamples)
         weights = read_tensors(best / "model.safetensors")
         settings = prediction_settings(run.config, run.precision)
-        export(run.folder / "best", model, weights, run.tokenizer, run.labels, run.encoding, settings)
+        export(run.folder / "best", model, weights, run.data, settings)
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
         parts.tracker.final(state.best_step, main_options(config), scores)

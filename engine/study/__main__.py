@@ -36,11 +36,13 @@ from transformers.utils import logging as transformers_logging
 from engine.arguments.parse import parse
 from engine.atomic import write_text
 from engine.compose.corpus import rows_without_entities
+from engine.compose.data import read_data
 from engine.compose.loss import check_loss
 from engine.compose.model import check_parts, make_model
-from engine.compose.run import Data, check_names, read_data
+from engine.compose.run import check_names
 from engine.config import Config
 from engine.distributed.device import set_threads
+from engine.parts import Data
 from engine.repeat.runs import Variant, finetune, lines, paired
 from engine.scores.metrics import headline
 from engine.scores.prior import row_weights

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from engine.arguments.constructors import spread_options
 from engine.arguments.parse import SECTIONS
 from engine.atomic import write_text
-from engine.compose.run import read_data
+from engine.compose.data import read_data
 from engine.config import Config
 from engine.repeat.runs import Variant, finetune, lines, paired
 from engine.report.mistakes import thirds

@@ -121,7 +121,7 @@ def measure(argv: list[str]) -> int:
         write_measurements(run, folder / f"{name}.safetensors", folder / f"{name}.json")
         if name == "float32":
             write_scores(run, folder)
-        run.parts.heartbeat.stop()
+        run.heartbeat.stop()
         run.parts.tracker.close()
         run.lock.close()
         run.parts.accelerator.wait_for_everyone()
@@ -168,7 +168,7 @@ def write_scores(run, folder: Path) -> None:
         results[str(size)] = evaluation.run(run.parts.model)
         if run.parts.accelerator.is_main_process:
             path = folder / f"predictions-{size}.csv"
-            write_predictions(path, evaluation.store, evaluation.predictions.probabilities, run.labels)
+            write_predictions(path, evaluation.store, evaluation.predictions.probabilities, run.data.labels)
     evaluation.store = whole
     if run.parts.accelerator.is_main_process:
         (folder / "scores.json").write_text(json.dumps(results))

@@ -11,7 +11,8 @@ from hypothesis import settings
 
 from data import sample
 from engine.arguments.parse import parse
-from engine.compose.run import Run, build
+from engine.compose.run import build
+from engine.parts import Run
 
 settings.register_profile("plainloop", deadline=None, derandomize=True, database=None)
 settings.load_profile("plainloop")

@@ -304,7 +304,7 @@ def test_a_save_that_breaks_off_leaves_the_checkpoints_before(small, monkeypatch
 
     before = small.save(2)
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.manifest.{interrupted}", killed)
+        patch.setattr(f"engine.checkpoint.manifest.{interrupted}", killed)
         with pytest.raises(KeyboardInterrupt):
             small.save(4)
     assert names(small.checkpoints.folder) == [".tmp-step-00000004", "step-00000002"]

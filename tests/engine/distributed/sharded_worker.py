@@ -16,10 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from engine.arguments.parse import parse
 from engine.checkpoint.checkpoints import model_tensors, optimizer_tensors
 from engine.checkpoint.manifest import read_tensors
-from engine.compose.run import Run, build
+from engine.compose.run import build
 from engine.config import Config
 from engine.guard import NonFiniteError
 from engine.loop import train
+from engine.parts import Run
 from losses import LOSSES, CrossEntropy
 
 
@@ -78,7 +79,7 @@ def main(folder: Path, commands: list[list[str]]) -> None:
             (folder / f"{run.parts.accelerator.process_index}.json").write_text(json.dumps(result))
         else:
             train(run.parts, config, run.state)
-        run.parts.heartbeat.stop()
+        run.heartbeat.stop()
         run.parts.tracker.close()
         run.lock.close()
     run.parts.accelerator.end_training()

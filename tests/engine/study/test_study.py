@@ -13,8 +13,8 @@ from sklearn.metrics import auc, precision_recall_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from engine.arguments.parse import parse
+from engine.compose.data import read_data
 from engine.compose.model import make_model
-from engine.compose.run import read_data
 from engine.repeat import runs as comparison
 from engine.repeat.runs import Variant, finetune, lines, paired, without
 from engine.study.__main__ import main

@@ -1,0 +1,83 @@
+"""The data files and the tokenizer of a configuration: labels, encoded parts, and what is to be told of them."""
+
+import os
+from pathlib import Path
+
+from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
+from data.readers.source import Source, open_source
+from data.store.packed import prepare
+from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
+from engine.compose.duplicates import drop_repeats, repeat_lines
+from engine.compose.hold_out import hold_out, part_facts, split_lines
+from engine.compose.model import make_encoder, pooling_of
+from engine.config import Config, reader_options
+from engine.parts import Data
+from engine.scores.metrics import require_directions
+from engine.scores.prior import NONE, PRIORS, UNIFORM, check_prior, label_prior, prior_line
+
+
+def read_data(config: Config, quiet: bool) -> Data:
+    """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
+    learned = config.data.labels == LEARNED
+    sources = {"train": open_part(config, "train", config.data.train)}
+    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    if config.eval.metric == "semeval":
+        require_directions(labels, negative)
+    tokenizer, encoder, new = make_encoder(config)
+    if config.data.dev is not None:
+        sources["dev"] = open_part(config, "dev", config.data.dev)
+    cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
+    stores = {}
+    for part, source in sources.items():
+        on_bad_row = config.data.on_bad_row if part == "train" else "error"
+        stores[part] = prepare(source, encoder, labels, cache, on_bad_row, quiet=quiet, learned=learned)
+        known_language(f"data.{part}", stores[part])
+        if pooling_of(config.model).needs_entities:
+            rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
+    something_to_embed(config.model.entity_embeddings, stores["train"])
+    identities = {part: source.identity for part, source in sources.items()}
+    words_that_occur(tokenizer, config.model.added_tokens, stores["train"])
+    parts = stores
+    if config.holds_out:
+        parts, identities["dev"] = hold_out(config.data, stores["train"], labels, config.run.seed)
+    train, dropped = drop_repeats(config.data.duplicates, sources["train"], stores["train"], parts["train"])
+    if dropped is not None:
+        parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
+    facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
+    facts["duplicates"] = dropped
+    notes = [*split_lines(facts), *repeat_lines(dropped)]
+    prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
+    if prior is not None:
+        check_prior(prior, parts["dev"].labels, labels)
+        notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
+    facts["files"] = read_files(config, sources)
+    return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
+
+
+def open_part(config: Config, part: str, location: str) -> Source:
+    return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
+
+
+def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str, str]]:
+    """Option -> identity of the file it names: the data, and labels and label prior where they are files."""
+    files = {f"data.{part}": source.identity for part, source in sources.items()}
+    named = {"data.labels": config.data.labels not in (*LABELS, LEARNED)}
+    named["eval.label_prior"] = config.has_dev and config.eval.label_prior not in (NONE, UNIFORM, *PRIORS)
+    return files | {key: {"sha256": file_identity(config, key)["sha256"]} for key, is_file in named.items() if is_file}
+
+
+def file_of(config: Config, key: str) -> str:
+    """What an option such as data.train names."""
+    section, _, option = key.partition(".")
+    return getattr(getattr(config, section), option)
+
+
+def file_identity(config: Config, key: str) -> dict[str, str]:
+    """`Source.identity` of the file that an option names, as it is now. Raises ValueError where there is none."""
+    part = key.partition(".")[2]
+    return open_source(file_of(config, key), config.data.format, part, key, reader_options(config.data)).identity
+
+
+def default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plainloop"
