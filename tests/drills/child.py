@@ -47,16 +47,16 @@ def read_phase(path: Path) -> str:
 
 def mark_phases(marker: Marker) -> None:
     """Wrap the places where phases begin and end."""
-    import data.packed
-    import engine.checkpoint
-    import engine.evaluate
-    import engine.tracking
     import train
+    from data.store import packed
+    from engine import evaluate
+    from engine.checkpoint.checkpoints import Checkpoints
+    from engine.tracking.tracker import Tracker
 
-    data.packed.write = marker.around(data.packed.write, "tokenising")
-    engine.evaluate.predict = marker.around(engine.evaluate.predict, "evaluating")
-    engine.tracking.Tracker.confusion = marker.around(engine.tracking.Tracker.confusion, "evaluating")  # its figures
-    engine.checkpoint.Checkpoints.save = marker.around(engine.checkpoint.Checkpoints.save, "saving")
+    packed.write = marker.around(packed.write, "tokenising")
+    evaluate.predict = marker.around(evaluate.predict, "evaluating")
+    Tracker.confusion = marker.around(Tracker.confusion, "evaluating")  # its figures
+    Checkpoints.save = marker.around(Checkpoints.save, "saving")
     train.train = marker.around(train.train, "training")
     train.finish = marker.around(train.finish, "finishing")
 

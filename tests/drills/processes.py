@@ -228,5 +228,5 @@ def import_everything() -> None:
     import tensorboard.compat.proto  # noqa: F401
     import torch.utils.tensorboard  # noqa: F401
 
-    import engine.figures  # noqa: F401
+    import engine.tracking.figures  # noqa: F401
     import train  # noqa: F401

@@ -46,7 +46,7 @@ class Boundaries:
         self.last, self.how, self.count = last, how, 0
 
     def install(self) -> None:
-        import engine.manifest as module
+        import engine.checkpoint.manifest as module
 
         module.save_file = self.around(module.save_file, lambda tensors, path: path)
         for name in ("mkdir", "replace", "fsync", "unlink", "rmdir"):

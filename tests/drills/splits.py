@@ -49,17 +49,17 @@ def build_run(argv: list[str], double: bool):
     """A run as train.py builds it; `double`: in float64."""
     import torch
 
-    import engine.build
+    import engine.compose.run
     from engine.arguments.parse import parse
     from losses import LOSSES
 
     LOSSES["weighted"] = weighted_loss()
     torch.set_num_threads(1)
     if double:
-        make_model = engine.build.make_model
-        engine.build.make_model = lambda *rest: make_model(*rest).double()
+        make_model = engine.compose.run.make_model
+        engine.compose.run.make_model = lambda *rest: make_model(*rest).double()
     config, path, _ = parse(argv)
-    return engine.build.build(config, path)
+    return engine.compose.run.build(config, path)
 
 
 def recorded(parts, config, micro: int | None, loss: str, updates: int, rate: float):
@@ -113,11 +113,11 @@ def measure(argv: list[str]) -> int:
     """In each process: every split of a batch; process 0 writes what it saw."""
     folder = Path(next(word for word in argv if word.startswith("--run.dir=")).partition("=")[2]).parent
     for name, double in (("float32", False), ("float64", True)):
-        import engine.build
+        import engine.compose.run
 
-        original = engine.build.make_model
+        original = engine.compose.run.make_model
         run = build_run([*argv, f"--run.name={name}"], double)
-        engine.build.make_model = original
+        engine.compose.run.make_model = original
         write_measurements(run, folder / f"{name}.safetensors", folder / f"{name}.json")
         if name == "float32":
             write_scores(run, folder)
@@ -189,11 +189,11 @@ def reference(argv: list[str]) -> int:
     folder = Path(next(word for word in argv if word.startswith("--run.dir=")).partition("=")[2]).parent
     kept, told = {}, {}
     for name, double in (("float32", False), ("float64", True)):
-        import engine.build
+        import engine.compose.run
 
-        original = engine.build.make_model
+        original = engine.compose.run.make_model
         run = build_run([*argv, f"--run.name={name}"], double)
-        engine.build.make_model = original
+        engine.compose.run.make_model = original
         model, store, plan = run.parts.model, run.parts.loader.store, run.parts.loader.plan
         first = {n: p.detach().clone() for n, p in model.named_parameters()}
         class_weights = torch.linspace(0.2, 5, 30, dtype=torch.float64)

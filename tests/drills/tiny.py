@@ -39,12 +39,12 @@ def blank_figures() -> None:
     """Pictures without ink in runs that are forked from here: drawing takes most of their time."""
     from matplotlib.figure import Figure
 
-    import engine.error_figures
-    import engine.figures
+    import engine.report.error_figures
+    import engine.tracking.figures
 
-    engine.figures.confusion = lambda *_: Figure(figsize=(0.1, 0.1))
+    engine.tracking.figures.confusion = lambda *_: Figure(figsize=(0.1, 0.1))
     for name in ("precision_recall", "reliability", "f1_by_count", "error_by_length"):
-        setattr(engine.error_figures, name, engine.figures.confusion)
+        setattr(engine.report.error_figures, name, engine.tracking.figures.confusion)
 
 
 def digest(path: Path) -> str:

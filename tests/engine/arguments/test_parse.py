@@ -243,9 +243,9 @@ def test_all_mistakes_of_a_kind_are_told_at_once(file):
 
 
 def test_nothing_is_loaded_before_the_configuration_is_right(monkeypatch):
-    import engine.build_model
+    import engine.compose.model
 
-    monkeypatch.setattr(engine.build_model, "load_tokenizer", lambda name: pytest.fail("loaded"))
+    monkeypatch.setattr(engine.compose.model, "load_tokenizer", lambda name: pytest.fail("loaded"))
     assert problems(["--model.tokenizer", "no/such", "--train.epochs", "x"])
 
 
