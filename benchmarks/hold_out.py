@@ -31,9 +31,11 @@ from engine.distributed.signals import StopSignal  # noqa: E402
 from engine.evaluate import predict  # noqa: E402
 from engine.repeat.runs import train  # noqa: E402
 from engine.scores.metrics import headline  # noqa: E402
+from engine.scores.scored import Scored  # noqa: E402
+from engine.scores.titles import WEIGHTED  # noqa: E402
+from engine.tables import aligned  # noqa: E402
 
 SHARE = 0.1
-SCORES = ("micro_f1", "auprc", "accuracy")
 SIZES = ("--model.backbone=null", "--model.scratch.layers=2", "--model.scratch.hidden_size=128",
          "--model.scratch.heads=2", "--eval.every=1000000", "--eval.label_prior=klue_dev")  # fmt: skip
 
@@ -80,7 +82,7 @@ def official(command: list[str], run: Path, dev: Path) -> dict[str, float]:
     accelerator = Accelerator(cpu=True)
     model = AutoModel.from_pretrained(run / "best")
     found = predict(accelerator, model, store, config.eval.batch_size, "official dev", None, StopSignal())
-    return headline(np.array(store.labels), found.probabilities, data.negative, data.labels)
+    return headline(Scored(np.array(store.labels), found.probabilities, data.negative, data.labels))
 
 
 def one(split: str, seed: int, rows: list[dict], given: argparse.Namespace) -> dict:
@@ -103,9 +105,9 @@ def one(split: str, seed: int, rows: list[dict], given: argparse.Namespace) -> d
         "rows": {part: report["data"][part]["rows"] for part in ("train", "dev")},
         "shared_sentences": report["data"]["shared_sentences"],
         "seconds": round(report["seconds"], 1),
-        "plain": {name: report["dev"][name] for name in SCORES},
-        "weighted": {name: report["dev"][f"{name}_prior"] for name in SCORES},
-        "official": {name: told[name] for name in SCORES},
+        "plain": {name: report["dev"][name] for name in WEIGHTED},
+        "weighted": {name: report["dev"][f"{name}_prior"] for name in WEIGHTED},
+        "official": {name: told[name] for name in WEIGHTED},
     }
 
 
@@ -113,7 +115,7 @@ def summary(found: list[dict]) -> list[dict]:
     """For each split and score: means over the seeds, and the mean distance of both estimates from the official."""
     rows = []
     for split in dict.fromkeys(run["split"] for run in found):
-        for score in SCORES:
+        for score in WEIGHTED:
             values = {kind: np.array([run[kind][score] for run in found if run["split"] == split])
                       for kind in ("plain", "weighted", "official")}  # fmt: skip
             row = {"split": split, "score": score} | {kind: float(each.mean()) for kind, each in values.items()}
@@ -143,15 +145,12 @@ def main() -> None:
         torch.set_num_threads(given.threads)
     rows = some_rows(Path(given.train), Path(given.folder) / "rows.csv", given.rows)
     found = [one(split, seed, rows, given) for seed in given.seeds for split in given.splits]
-    told = summary(found)
-    print(f"{'':<20} {'plain':>7} {'weighted':>9} {'official':>9} {'plain off':>10} {'weighted off':>13}")
-    for row in told:
-        print(
-            f"{row['split'] + ' ' + row['score']:<20} {row['plain']:>7.2f} {row['weighted']:>9.2f} "
-            f"{row['official']:>9.2f} {row['plain_distance']:>10.2f} {row['weighted_distance']:>13.2f}"
-        )
+    means = summary(found)
+    numbers = ("plain", "weighted", "official", "plain_distance", "weighted_distance")
+    lines = [[f"{row['split']} {row['score']}", *(f"{row[name]:.2f}" for name in numbers)] for row in means]
+    print("\n".join(aligned(["", " plain", " weighted", " official", " plain off", " weighted off"], lines)))
     if not given.quick:
-        result = {"rows": len(rows), "epochs": given.epochs, "seeds": given.seeds, "summary": told, "runs": found}
+        result = {"rows": len(rows), "epochs": given.epochs, "seeds": given.seeds, "summary": means, "runs": found}
         target = ROOT / "benchmarks" / "results" / "hold_out.json"
         target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -84,9 +84,8 @@ def main() -> None:
     given = parser.parse_args()
     gold = answers(given.test, given.dev)
     found = {path.stem: scores(path, gold) for path in given.submissions}
-    width = max(map(len, found))
-    for name, values in found.items():
-        print(f"{name:<{width}}  " + "  ".join(f"{score} {value:.4f}" for score, value in values.items()))
+    for name, values in found.items():  # names last: they may be Korean, whose letters take two columns
+        print("  ".join(f"{score} {value:8.4f}" for score, value in values.items()) + f"  {name}")
     if given.write:
         RESULTS.write_text(json.dumps({"rows": len(gold), "submissions": found}, indent=1) + "\n", encoding="utf-8")
 

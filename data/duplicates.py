@@ -22,13 +22,9 @@ def triple_key(example: Example) -> bytes:
     return hashlib.blake2b(repr((example.text, example.text_pair, places)).encode(), digest_size=16).digest()
 
 
-def triple_keys(examples: Iterable[Example]) -> np.ndarray:
-    """(N, 2) uint64: equal rows are equal triples."""
-    return np.frombuffer(b"".join(map(triple_key, examples)), dtype="<u8").reshape(-1, 2)
-
-
 def file_keys(source: Source, skipped: Iterable[int]) -> np.ndarray:
-    """`triple_keys` of the rows of a file that a token store holds: all without the numbers `skipped`."""
+    """(N, 2) uint64, where equal rows are equal triples, of the rows of a file that a token store holds: all without
+    the numbers `skipped`."""
     skipped, keys = set(skipped), bytearray()
     for number, example in source.examples():
         if number not in skipped and isinstance(example, Example):
@@ -60,7 +56,7 @@ class Repeats:
 
 
 def repeats(keys: np.ndarray, labels: np.ndarray) -> Repeats:
-    """`keys` (N, 2) of `triple_keys`, `labels` (N,) numbers."""
+    """`keys` (N, 2) of `file_keys`, `labels` (N,) numbers."""
     order = np.lexsort(keys.T)
     new = np.r_[True, (np.diff(keys[order].view(np.int64), axis=0) != 0).any(axis=1)][: len(keys)]
     triple = np.empty(len(keys), dtype=np.int64)

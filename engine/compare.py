@@ -26,12 +26,13 @@ from data.schema import Example
 from data.sentences import sentence_key
 from engine.atomic import write_text
 from engine.ending import is_told
-from engine.report.predictions import Table, aligned, read_predictions
-from engine.scores.intervals import RESAMPLES, interval, sign_test
-from engine.scores.intervals import scores as resampled
+from engine.report.predictions import Table, in_one_order, read_predictions
+from engine.scores.intervals import RESAMPLES, interval, resampled, sign_test
 from engine.scores.metrics import absent_lines, headline
-from engine.scores.prior import NONE, prior_of, row_weights
+from engine.scores.prior import NONE, prior_of
+from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
+from engine.tables import aligned
 
 # where a run is and what it tells, not what it is
 PLACES = ("run.name", "run.dir", "run.resume", "run.threads", "data.cache_dir", "track.", "notify.")
@@ -71,33 +72,32 @@ def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:
     names = short_names(paths)
     configs = [configuration(Path(path)) for path in paths]
     files = [Path(path) if Path(path).is_file() else Path(path) / "predictions" / "dev.csv" for path in paths]
-    tables = aligned([read(file, path, name) for file, path, name in zip(files, paths, names, strict=True)])
+    tables = in_one_order([read(file, path, name) for file, path, name in zip(files, paths, names, strict=True)])
     first = tables[0]
     if without := sum(not label for label in first.gold):
         raise ValueError(f"{first.name}: {without:,} of {len(first.gold):,} rows have no label to be scored against")
-    gold, probabilities = first.numbers(), [table.probabilities for table in tables]
-    answers = [table.answers() for table in tables]
-    notes: list[str] = []
+    gold, notes = first.numbers(), []
     negative = negative_of(configs, names, first.labels, notes)
-    chosen = chosen_of(configs, names, "eval.label_prior", (None, NONE), notes)
-    prior = prior_of(chosen, first.labels, gold)
-    weights = row_weights(prior, gold)
+    prior = prior_of(chosen_of(configs, names, "eval.label_prior", (None, NONE), notes), first.labels, gold)
     groups, note = sentences(next((config for config in configs if config), {}), first)
-    drawn = resampled(gold, probabilities, negative, groups, first.labels, prior, resamples, 0, answers)
+    predictions = [
+        Scored(gold, table.probabilities, negative, first.labels, prior, groups, table.answers()) for table in tables
+    ]
+    drawn = resampled(predictions, resamples, seed=0)
     runs = []
     for number, table in enumerate(tables):
-        plain = headline(gold, table.probabilities, negative, first.labels, weights, answers[number])
-        notes += [line for line in absent_lines(plain["absent_classes"], len(first.labels)) if line not in notes]
-        plain = {key: value for key, value in plain.items() if key in SCORES}
+        scores = headline(predictions[number])
+        notes += [line for line in absent_lines(scores["absent_classes"], len(first.labels)) if line not in notes]
+        scores = {key: value for key, value in scores.items() if key in SCORES}
         runs.append({
             "name": table.name,
             "path": paths[number],
-            "scores": {key: {"score": value} | interval(drawn[key][number]) for key, value in plain.items()},
+            "scores": {key: {"score": value} | interval(drawn[key][number]) for key, value in scores.items()},
         })  # fmt: skip
         if number:
             runs[-1]["differences"] = {
                 key: difference(value - runs[0]["scores"][key]["score"], drawn[key][number] - drawn[key][0])
-                for key, value in plain.items()
+                for key, value in scores.items()
             }
     return {
         "rows": len(gold),
@@ -127,11 +127,10 @@ def negative_of(configs: Sequence[dict], names: Sequence[str], labels: list[str]
 
 def chosen_of(configs: Sequence[dict], names: Sequence[str], key: str, empty: tuple, notes: list[str]) -> str | None:
     """The value of the first configuration that has one, None where none has; a note where they differ."""
-    told = {name: config.get(key, empty[0]) for name, config in zip(names, configs, strict=True) if config}
-    chosen = next((value for value in told.values() if value not in empty), None)
-    own = [None if value in empty else value for value in told.values()]
-    if len(set(own)) > 1:
-        values = ", ".join(f"{shown(value)} in {name}" for name, value in told.items())
+    options = {name: config.get(key, empty[0]) for name, config in zip(names, configs, strict=True) if config}
+    chosen = next((value for value in options.values() if value not in empty), None)
+    if len({None if value in empty else value for value in options.values()}) > 1:
+        values = ", ".join(f"{shown(value)} in {name}" for name, value in options.items())
         notes.append(f"{key} differs ({values}): all are scored with {chosen}")
     return chosen
 
@@ -163,12 +162,12 @@ def configuration(path: Path) -> dict[str, Any]:
     if written is None:
         return {}
     try:
-        found = flat(yaml.safe_load(written.read_text(encoding="utf-8")))
+        options = flat(yaml.safe_load(written.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         raise ValueError(f"{written}: cannot be read ({' '.join(str(error).split())})") from None
     if path.is_file() and path.resolve().parent.name == "out_of_fold":
-        found.pop("data.fold", None)
-    return found
+        options.pop("data.fold", None)
+    return options
 
 
 def configurations(path: Path) -> list[Path]:
@@ -185,22 +184,22 @@ def configurations(path: Path) -> list[Path]:
 
 
 def flat(values: Mapping, prefix: str = "") -> dict[str, Any]:
-    found = {}
+    options = {}
     for key, value in values.items():
         nested = isinstance(value, dict) and value
-        found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return found
+        options |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return options
 
 
 def differing(configs: Sequence[dict], names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Dotted key -> run -> value, of the keys in which runs differ; `-` where a run has none."""
     keys = dict.fromkeys(key for config in configs for key in config if not key.startswith(PLACES))
-    found = {}
+    differences = {}
     for key in keys:
-        told = [shown(config[key]) if key in config else ABSENT for config in configs]
-        if len({value for value, config in zip(told, configs, strict=True) if config}) > 1:
-            found[key] = dict(zip(names, told, strict=True))
-    return found
+        values = [shown(config[key]) if key in config else ABSENT for config in configs]
+        if len({value for value, config in zip(values, configs, strict=True) if config}) > 1:
+            differences[key] = dict(zip(names, values, strict=True))
+    return differences
 
 
 def shown(value: Any) -> str:
@@ -223,37 +222,32 @@ def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, 
     return np.array([sentence_key(text[id]) for id in table.ids]), ""
 
 
-def report(found: dict) -> list[str]:
+def report(comparison: dict) -> list[str]:
     """The tables to print."""
-    runs = found["runs"]
+    runs = comparison["runs"]
     names = [run["name"] for run in runs]
     lines = []
-    if found["configuration"]:
-        rows = [[key, *(values[name] for name in names)] for key, values in found["configuration"].items()]
-        lines += [*columns_of([["configuration", *names], *rows]), ""]
-    drawn = f"{found['sentences']:,} sentences" if found["sentences"] else "single rows"
-    lines.append(f"{found['rows']:,} rows; 95 % intervals from {found['resamples']:,} draws of {drawn}")
-    if found["note"]:
-        lines.append(f"rows of one sentence could not be kept together ({found['note']}): intervals may be too narrow")
-    lines += found["notes"]
+    if comparison["configuration"]:
+        options = [[key, *(values[name] for name in names)] for key, values in comparison["configuration"].items()]
+        lines += [*aligned(["configuration", *names], options), ""]
+    drawn = f"{comparison['sentences']:,} sentences" if comparison["sentences"] else "single rows"
+    lines.append(f"{comparison['rows']:,} rows; 95 % intervals from {comparison['resamples']:,} draws of {drawn}")
+    if note := comparison["note"]:
+        lines.append(f"rows of one sentence could not be kept together ({note}): intervals may be too narrow")
+    lines += comparison["notes"]
     keys = [*runs[0]["scores"]]
-    head = [SCORES[key] for key in keys]
+    titles = [SCORES[key] for key in keys]
     scores = [[run["name"], *(cell(run["scores"][key]) for key in keys)] for run in runs]
-    lines += ["", *columns_of([["", *head], *scores])]
+    lines += ["", *aligned(["", *titles], scores)]
     if len(runs) > 1:
-        told = [[run["name"], *(cell(run["differences"][key], "+") for key in keys)] for run in runs[1:]]
-        lines += ["", *columns_of([[f"minus {names[0]}", *head], *told])]
+        differences = [[run["name"], *(cell(run["differences"][key], "+") for key in keys)] for run in runs[1:]]
+        lines += ["", *aligned([f"minus {names[0]}", *titles], differences)]
     return lines
 
 
 def cell(value: dict[str, float], sign: str = "") -> str:
     text = f"{value['score']:{sign}.2f} [{value['low']:{sign}.2f}, {value['high']:{sign}.2f}]"
     return text + (f" p {value['p']:.3f}" if "p" in value else "")
-
-
-def columns_of(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{word:<{width}}" for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 if __name__ == "__main__":

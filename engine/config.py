@@ -10,10 +10,7 @@ from data.duplicates import HANDLING
 from data.markers import MARKERS, QUERIES, TYPE_WORDS, TYPES
 from data.readers.options import Columns, ReaderOptions
 from engine.notify.deliver import OUTCOMES
-
-METRICS = (
-    "micro_f1", "auprc", "accuracy", "macro_f1", "semeval", "micro_f1_prior", "auprc_prior", "accuracy_prior"
-)  # fmt: skip
+from engine.scores.titles import SCORES
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ class TrainConfig:
 class EvalConfig:
     every: int | None = None
     """Updates between two evaluations. null = epoch end."""
-    metric: Literal[METRICS] = "micro_f1"
+    metric: Literal[tuple(SCORES)] = "micro_f1"
     """The score that chooses the best weights and that patience watches. semeval: that of SemEval-2010 Task 8;
     those ending in _prior: see eval.label_prior."""
     label_prior: str = "none"

@@ -21,7 +21,7 @@ from engine.distributed.signals import StopSignal
 from engine.guard import NonFiniteError
 from engine.plan import Share, evaluation_batches
 from engine.scores.metrics import headline
-from engine.scores.prior import row_weights
+from engine.scores.scored import Scored
 
 if TYPE_CHECKING:
     from engine.config import EvalConfig
@@ -113,7 +113,7 @@ class Evaluation:
     ):
         self.accelerator, self.store, self.labels, self.negative = accelerator, store, labels, negative
         self.batch_size, self.no_bar, self.stop = batch_size, no_bar, stop
-        self.prior, self.weights = prior, row_weights(prior, np.array(store.labels))
+        self.prior = prior
         self.predictions: Predictions | None = None
 
     def run(self, model: nn.Module) -> dict[str, float] | None:
@@ -124,7 +124,7 @@ class Evaluation:
         if self.predictions is None:
             return None
         gold = np.array(self.store.labels)
-        scores = headline(gold, self.predictions.probabilities, self.negative, self.labels, self.weights)
+        scores = headline(Scored(gold, self.predictions.probabilities, self.negative, self.labels, self.prior))
         scores["loss"] = float(self.predictions.losses.mean(dtype=np.float64))
         # decisions follow from these numbers: every process must hold the very same ones
         vector = torch.tensor(list(scores.values()), dtype=torch.float64, device=self.accelerator.device)

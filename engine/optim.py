@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from engine.config import OptimConfig
+from engine.tables import aligned
 
 BACKBONE = ("backbone.", "pool.pooler.", "pool.pool.pooler.")  # the latter two: a pooler that a pooling took over
 
@@ -62,7 +63,7 @@ def parameter_groups(model: nn.Module, config: OptimConfig) -> list[dict]:
 
 def describe_groups(model: nn.Module, config: OptimConfig) -> str:
     """A table of the groups: name, tensors, parameters, highest learning rate, weight decay; what is frozen last."""
-    rows = [("learning", "tensors", "parameters", "peak lr", "weight decay")]
+    rows = []
     for group in parameter_groups(model, config):
         count = sum(parameter.numel() for parameter in group["params"])
         decay = f"{group['weight_decay']:g}"
@@ -70,13 +71,7 @@ def describe_groups(model: nn.Module, config: OptimConfig) -> str:
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     if frozen:
         rows.append(("frozen", str(len(frozen)), f"{sum(p.numel() for p in frozen):,}", "-", "-"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
+    return "\n".join(aligned(["learning", " tensors", " parameters", " peak lr", " weight decay"], rows))
 
 
 def word_embedding(model: nn.Module) -> nn.Parameter | None:

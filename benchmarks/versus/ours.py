@@ -20,6 +20,7 @@ from engine.loop import train
 from engine.optim import lr_factor, make_optimizer
 from engine.randomness import seed_update
 from engine.scores.metrics import headline
+from engine.scores.scored import Scored
 from engine.speed import Speed
 from versus.measure import Enough, Gate, Sections, synchronise
 from versus.prepare import configuration
@@ -69,7 +70,7 @@ class Ours:
         """A whole run; scores of the dev rows with the last weights."""
         train(self.parts, self.config, self.run.state)
         evaluation = self.parts.evaluation
-        return headline(np.array(evaluation.store.labels), evaluation.predictions.probabilities, negative)
+        return headline(Scored(np.array(evaluation.store.labels), evaluation.predictions.probabilities, negative))
 
     def predict(self) -> dict:
         parts, store, size = self.parts, self.parts.evaluation.store, self.config.eval.batch_size

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from engine.scores.metrics import headline
+from engine.scores.scored import Scored
 from versus.arguments import COLLATOR, SORTED
 from versus.measure import Enough, Gate, synchronise
 from versus.people import EntityClassifier, TokenisedRows, collator_of, model_of
@@ -106,7 +107,7 @@ class TrainerSide:
         trainer.train()
         rows = TokenisedRows(self.case.prepared / "dev")
         logits = torch.from_numpy(trainer.predict(rows).predictions).float()
-        return headline(np.array(rows.labels), logits.softmax(dim=1).numpy(), negative)
+        return headline(Scored(np.array(rows.labels), logits.softmax(dim=1).numpy(), negative))
 
     def predict(self) -> dict:
         """`Trainer.predict` on the dev rows; tuned, they are sorted by length beforehand."""

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from data.encode import Encoder
 from data.readers.source import Source
+from data.store.arrays import GrowingArrays
 from data.store.chunk import Chunk, Task, different
-from data.store.columns import Columns
 from data.store.words import WordCount
 from data.store.workers import encode_in_processes, processes_for
 
@@ -140,9 +140,9 @@ def write(
     first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
     bar = tqdm(desc=f"tokenising {source.name}", unit=" rows", disable=True if quiet else None, leave=False)
-    with bar, Columns(folder) as columns:
+    with bar, GrowingArrays(folder) as arrays:
         for name in ("offsets", "id_offsets"):
-            columns.append(name, np.zeros(1, dtype=np.int64))
+            arrays.append(name, np.zeros(1, dtype=np.int64))
         for chunk in encoded_chunks(task, processes, words):
             bar.update(chunk.seen)
             first = first or (chunk if chunk.rows else None)
@@ -150,7 +150,7 @@ def write(
             facts["skipped"] += chunk.bad
             words.join(chunk.texts)
             if chunk.rows:
-                append(columns, chunk, facts["tokens"])
+                append(arrays, chunk, facts["tokens"])
             facts["rows"] += chunk.rows
             for name, count in chunk.counts.items():
                 facts[name] += count
@@ -158,7 +158,7 @@ def write(
             raise ValueError(
                 f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
             )
-        columns.close()
+        arrays.close()
     facts["words"] = words.facts(encoder.tokenizer)
     meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")
@@ -187,15 +187,15 @@ def check_order(source: Source, task: Task, first: Chunk | None, chunk: Chunk) -
         raise ValueError(f"{source.name}, {source.place(number)}: {reason}")
 
 
-def append(columns: Columns, chunk: Chunk, tokens: int) -> None:
+def append(arrays: GrowingArrays, chunk: Chunk, tokens: int) -> None:
     """Add encoded rows to the store that has `tokens` already."""
     for name, array in chunk.columns.items():
         if name == "lengths":
-            columns.append("offsets", tokens + np.cumsum(array))
+            arrays.append("offsets", tokens + np.cumsum(array))
         elif name == "id_lengths":
-            columns.append("id_offsets", columns.rows("id_bytes") - array.sum() + np.cumsum(array))
+            arrays.append("id_offsets", arrays.rows("id_bytes") - array.sum() + np.cumsum(array))
         else:
-            columns.append(name, array)
+            arrays.append(name, array)
 
 
 def load(folder: Path) -> TokenStore:

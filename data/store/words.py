@@ -43,12 +43,6 @@ class WordCount:
         self.seen: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
 
-    def add(self, text: str, pieces: int, unknown: Sequence[str]) -> None:
-        """See `Texts.add`."""
-        one = Texts()
-        one.add(text, pieces, unknown)
-        self.join(one)
-
     @property
     def full(self) -> bool:
         """Whether the texts of later parts are not looked at any more, only their counts."""

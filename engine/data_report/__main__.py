@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from unicodedata import east_asian_width
 
 import numpy as np
 from transformers.utils import logging as transformers_logging
@@ -26,8 +25,8 @@ from engine.compose.run import check_names
 from engine.config import Config
 from engine.data_report import figures as data_figures
 from engine.data_report.facts import Part, duplicate_lines, type_lines
-from engine.data_report.tables import run_parts, sections
-from engine.report.error_rows import as_csv, escaped, table
+from engine.data_report.tables import Section, run_parts, sections
+from engine.tables import aligned, as_csv, escaped, markdown
 from engine.tracking import figures
 
 
@@ -60,24 +59,33 @@ def report(config: Config, folder: Path) -> str:
         parts[name] = read_part(name, location, source, store)
         chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)
-    told = [*sections(parts, data.labels, config), *run_parts(data.notes)]
+    tables = [*sections(parts, data.labels, config), *run_parts(data.notes)]
     kinds = type_lines(parts["train"], data.labels, config.data.types)
 
     folder.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(f"## {title}\n\n{markdown(columns, lines)}{note}" for title, columns, lines, note in told)
-    write_text(folder / "report.md", f"# Data report\n\n{text}")
+    write_text(folder / "report.md", "\n".join(["# Data report\n", *map(as_markdown, tables)]))
     write_text(folder / "duplicates.csv", as_csv(repeated))
     write_text(folder / "types.csv", as_csv(kinds))
-    drawn = {
+    pictures = {
         "labels": data_figures.labels(parts, data.labels),
         "lengths": data_figures.lengths(parts, config.data.max_length),
     }
     if kinds:
-        drawn["types"] = data_figures.types(kinds, data.labels)
-    for name, figure in drawn.items():
+        pictures["types"] = data_figures.types(kinds, data.labels)
+    for name, figure in pictures.items():
         figures.save(folder / f"{name}.png", figures.pixels(figure))
-    shown = [f"{title}\n{aligned(columns, lines)}{note}".rstrip() for title, columns, lines, note in told]
-    return "\n\n".join([*shown, f"report       {folder / 'report.md'}"])
+    return "\n\n".join([*map(as_text, tables), f"report       {folder / 'report.md'}"])
+
+
+def as_markdown(section: Section) -> str:
+    title, columns, lines, note = section
+    table = markdown(columns, [[escaped(str(cell)) for cell in line] for line in lines]) + "\n" if lines else ""
+    return f"## {title}\n\n{table}{note}"
+
+
+def as_text(section: Section) -> str:
+    title, columns, lines, note = section
+    return "\n".join([title, *(aligned(columns, lines) if lines else []), note]).rstrip()
 
 
 def read_part(name: str, location: str, source: Source, store: TokenStore) -> Part:
@@ -99,29 +107,6 @@ def examples_of(source: Source, numbers: np.ndarray) -> dict:
     """Row number -> Example of a few rows."""
     wanted = set(numbers.tolist())
     return {number: example for number, example in source.examples() if number in wanted} if wanted else {}
-
-
-def markdown(columns: Sequence[str], lines: Sequence[Sequence]) -> str:
-    return table(columns, [[escaped(str(cell)) for cell in line] for line in lines]) + "\n" if lines else ""
-
-
-def aligned(columns: Sequence[str], lines: Sequence[Sequence]) -> str:
-    """A table for a terminal; columns that begin with a blank are numbers, set to the right."""
-    if not lines:
-        return ""
-    rows = [[column.strip() for column in columns], *([str(cell) for cell in line] for line in lines)]
-    widths = [max(places(row[number]) for row in rows) for number in range(len(columns))]
-
-    def padded(number: int, cell: str) -> str:
-        blanks = " " * (widths[number] - places(cell))
-        return blanks + cell if columns[number].startswith(" ") else cell + blanks
-
-    return "".join("  ".join(padded(*cell) for cell in enumerate(row)).rstrip() + "\n" for row in rows)
-
-
-def places(text: str) -> int:
-    """Columns of a terminal that a text takes: Hangul takes two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 if __name__ == "__main__":

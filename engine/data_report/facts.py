@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one file. `numbers` (N,): their place in it, from 1; `triples` (N, 2): see `duplicates.triple_keys`;
+    """Rows of one file. `numbers` (N,): their place in it, from 1; `triples` (N, 2): see `duplicates.file_keys`;
     `characters` (N,): of the text.
     """
 

@@ -38,11 +38,13 @@ from engine.distributed.device import set_threads
 from engine.ending import first_line, is_out_of_memory, is_told
 from engine.guard import NonFiniteError
 from engine.predict.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
-from engine.predict.vote import VOTES, check_probabilities, check_weights, columns
+from engine.predict.vote import VOTES, check_weights
 from engine.report.writers import WRITERS, Output, Row, digits
 from engine.scores.intervals import bootstrap, intervals_line
 from engine.scores.metrics import absent_lines, headline
-from engine.scores.prior import prior_of, row_weights
+from engine.scores.prior import prior_of
+from engine.scores.probabilities import check_probabilities, columns
+from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
 
 __all__ = ["Prediction", "Predictor", "main"]
@@ -148,28 +150,32 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     total = check_rows(source, predictors, own.unlabelled)
 
     output.open(head)
-    started, gold, scored, sentences = time.monotonic(), [], [], []
+    started, gold, parts, sentences = time.monotonic(), [], [], []
     rows = examples(source, own.unlabelled)
     title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"
     with tqdm(total=total * len(names), desc=title, unit=" rows", disable=None, leave=False) as bar:
         while part := list(islice(rows, CHUNK)):
-            found = [
+            of_models = [
                 predictor.predict(part, source, bar.update)[1][:, order]
                 for predictor, order in zip(predictors, orders, strict=True)
             ]
-            made, texts = written(VOTES[own.vote](np.stack(found), shares))
-            told = [
+            probabilities, texts = written(VOTES[own.vote](np.stack(of_models), shares))
+            answers = [
                 Row(example.id, example.label, labels[answer], text)
-                for (_, example), answer, text in zip(part, made.argmax(axis=1), texts, strict=True)
+                for (_, example), answer, text in zip(part, probabilities.argmax(axis=1), texts, strict=True)
             ]
-            output.write([line(row) for row in told])
-            known = [number for number, row in enumerate(told) if row.label is not None]
-            gold += [predictors[0].number_of[told[number].label] for number in known]
-            sentences += [sentence_key(part[number][1].text) for number in known]
-            scored.append(made[known])
+            output.write([line(row) for row in answers])
+            labelled = [number for number, row in enumerate(answers) if row.label is not None]
+            gold += [predictors[0].number_of[answers[number].label] for number in labelled]
+            sentences += [sentence_key(part[number][1].text) for number in labelled]
+            parts.append(probabilities[labelled])
     output.close()
-    seconds = time.monotonic() - started
-    lines = scores(np.array(gold), np.concatenate(scored), np.array(sentences), settings, labels, total) if gold else []
+    seconds, lines = time.monotonic() - started, []
+    if gold:
+        gold, negative = np.array(gold), negative_number(settings.negative_label, labels)
+        prior = prior_of(settings.label_prior, labels, gold)
+        scored = Scored(gold, np.concatenate(parts), negative, labels, prior, np.array(sentences))
+        lines = score_lines(scored, settings.resamples, total)
     speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
     return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
 
@@ -196,17 +202,18 @@ def reading(settings: Sequence[Settings], names: Sequence[str], rest: Sequence[s
         kind = "auto" if one.format in ("klue", "boostcamp") else one.format
         return {"data.format": kind} | {f"data.{name}": value for name, value in one.options.flat().items()}
 
-    known = flat(settings[0])
+    trained = flat(settings[0])
     for name, other in zip(names, settings, strict=True):
         for key, value in flat(other).items():
-            if key not in given and value != known[key]:
+            if key not in given and value != trained[key]:
                 raise ValueError(
-                    f"{key}: {names[0]} was trained with {known[key]!r}, {name} with {value!r}; say how the input is "
+                    f"{key}: {names[0]} was trained with {trained[key]!r}, {name} with {value!r}; say how the input is "
                     f"read by --{key}"
                 )
     config = parse(rest)[0]
-    told = {"data.format": config.data.format} | {f"data.{n}": v for n, v in reader_options(config.data).flat().items()}
-    chosen = known | {key: told[key] for key in given}
+    flags = reader_options(config.data).flat()
+    asked = {"data.format": config.data.format} | {f"data.{name}": value for name, value in flags.items()}
+    chosen = trained | {key: asked[key] for key in given}
     if chosen["data.format"] not in {"auto": None} | FORMATS:
         raise ValueError(f"data.format: got {chosen['data.format']!r}, expected one of auto, {', '.join(FORMATS)}")
 
@@ -238,24 +245,14 @@ def check_rows(source: Source, predictors: Sequence[Predictor], unlabelled: bool
     return total
 
 
-def scores(
-    gold: np.ndarray,
-    probabilities: np.ndarray,
-    sentences: np.ndarray,
-    settings: Settings,
-    labels: list[str],
-    total: int,
-) -> list[str]:
-    """A line a score of the rows (N,) that have a label, and their intervals, rows of a sentence drawn together."""
-    number = negative_number(settings.negative_label, labels)
-    prior = prior_of(settings.label_prior, labels, gold)
-    found = headline(gold, probabilities, number, labels, row_weights(prior, gold))
-    lines = [] if len(gold) == total else [f"scores of the {len(gold):,} of {total:,} rows that have a label"]
-    lines += [f"{title:<15} {found[name]:.2f}" for name, title in SCORES.items() if name in found]
-    if settings.resamples:
-        drawn = bootstrap(gold, probabilities, number, sentences, labels, prior, settings.resamples)
-        lines.append(f"{'95 % interval':<15} {intervals_line(drawn)}")
-    return [*lines, *absent_lines(found["absent_classes"], len(labels))]
+def score_lines(scored: Scored, resamples: int, total: int) -> list[str]:
+    """A line a score of the rows that have a label, of `total`, and their intervals."""
+    rows, scores = len(scored.labels), headline(scored)
+    lines = [] if rows == total else [f"scores of the {rows:,} of {total:,} rows that have a label"]
+    lines += [f"{title:<15} {scores[name]:.2f}" for name, title in SCORES.items() if name in scores]
+    if resamples:
+        lines.append(f"{'95 % interval':<15} {intervals_line(bootstrap(scored, resamples))}")
+    return [*lines, *absent_lines(scores["absent_classes"], scored.classes)]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from engine.config import EvalConfig, ModelConfig
 from engine.distributed.device import choose_precision
 from engine.evaluate import forward, require_finite
 from engine.plan import evaluation_batches
-from engine.predict.vote import check_probabilities
+from engine.scores.probabilities import check_probabilities
 from models.tokens import load_tokenizer
 
 ROWS = Source("the rows", b"", "klue")

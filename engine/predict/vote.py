@@ -12,33 +12,6 @@ SAME = 1e-12  # sums of shares or probabilities no further apart are the same nu
 APART = 4e-9  # numbers below 1 that differ so much have different texts of 9 digits
 
 
-def check_probabilities(probabilities: np.ndarray, of: str) -> None:
-    """Raises ValueError where a row of (N, C) is no distribution; `of` begins the message."""
-    sums = probabilities.sum(axis=-1, dtype=np.float64)
-    wrong = ~(np.abs(sums - 1) <= 1e-4) | ~(probabilities >= 0).all(axis=-1)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"{of}: {int(wrong.sum()):,} of {len(sums):,} rows are no probabilities; row {row + 1} sums to "
-            f"{sums[row]:.6g} with minimum {probabilities[row].min():.6g}, expected 1 and no negative value"
-        )
-
-
-def columns(labels: Sequence[str], own: Sequence[str], name: str, first: str) -> np.ndarray:
-    """Where each of `labels` stands in `own`, (C,): the classes of model `name` in the order of model `first`.
-
-    Raises ValueError where they are not the same labels.
-    """
-    if set(labels) != set(own):
-        lacks, more = sorted(set(labels) - set(own)), sorted(set(own) - set(labels))
-        parts = [f"{what} {', '.join(names)[:200]}" for what, names in (("lacks", lacks), ("has also", more)) if names]
-        raise ValueError(
-            f"{name} has other labels than {first}: it {' and '.join(parts)}; only models of the same labels can vote"
-        )
-    place = {label: number for number, label in enumerate(own)}
-    return np.array([place[label] for label in labels])
-
-
 def check_weights(weights: Sequence[float] | None, models: int) -> np.ndarray:
     """One share a model (M,), summing to 1; equal ones for None. Raises ValueError."""
     if weights is None:

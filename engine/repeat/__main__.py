@@ -39,8 +39,10 @@ from engine.report.predictions import read_predictions
 from engine.report.writers import plain_csv
 from engine.scores.intervals import bootstrap, intervals_line
 from engine.scores.metrics import absent_lines, headline
-from engine.scores.prior import prior_of, row_weights
+from engine.scores.prior import prior_of
+from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
+from engine.tables import aligned
 
 FOLDS = ("--data.folds", "--data.fold", "--data.hold_out")
 
@@ -95,23 +97,23 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def variants_of(own: argparse.Namespace, rest: Sequence[str]) -> list[Variant]:
+def variants_of(options: argparse.Namespace, rest: Sequence[str]) -> list[Variant]:
     """What is trained with each seed. Raises ValueError for options that make no sense."""
-    if len(set(own.seeds)) < len(own.seeds):
-        raise ValueError(f"--seeds: got {' '.join(map(str, own.seeds))}, expected different numbers")
-    if min(own.seeds) < 0:
-        raise ValueError(f"--seeds: got {min(own.seeds)}, expected numbers from 0")
-    if own.folds is not None and own.folds < 2:
-        raise ValueError(f"--folds: got {own.folds}, expected 2 or more")
-    if own.folds is not None and len(without(rest, FOLDS)) < len(rest):
+    if len(set(options.seeds)) < len(options.seeds):
+        raise ValueError(f"--seeds: got {' '.join(map(str, options.seeds))}, expected different numbers")
+    if min(options.seeds) < 0:
+        raise ValueError(f"--seeds: got {min(options.seeds)}, expected numbers from 0")
+    if options.folds is not None and options.folds < 2:
+        raise ValueError(f"--folds: got {options.folds}, expected 2 or more")
+    if options.folds is not None and len(without(rest, FOLDS)) < len(rest):
         raise ValueError(f"--folds: it sets {', '.join(FOLDS[:2])} itself; leave {', '.join(FOLDS)} out")
     variants = [Variant("run", ())]
-    if own.folds is not None:
+    if options.folds is not None:
         variants = [
-            Variant(f"fold{fold}", ("--data.dev=null", f"--data.folds={own.folds}", f"--data.fold={fold}"))
-            for fold in range(own.folds)
+            Variant(f"fold{fold}", ("--data.dev=null", f"--data.folds={options.folds}", f"--data.fold={fold}"))
+            for fold in range(options.folds)
         ]
-    return [*variants, *([Variant("final", final_options(rest))] if own.final else [])]
+    return [*variants, *([Variant("final", final_options(rest))] if options.final else [])]
 
 
 def final_options(rest: Sequence[str]) -> tuple[str, ...]:
@@ -121,20 +123,20 @@ def final_options(rest: Sequence[str]) -> tuple[str, ...]:
     return ("--data.dev=null", *(f"--data.{key}=null" for key in given))
 
 
-def leave(folder: Path, own: argparse.Namespace, config: Config, reports: dict[str, list[dict]]) -> str:
+def leave(folder: Path, options: argparse.Namespace, config: Config, reports: dict[str, list[dict]]) -> str:
     """summary.json and the out-of-fold predictions; returns the table to print."""
     runs = []
-    for name, found in reports.items():
-        for seed, report in zip(own.seeds, found, strict=True):
+    for name, of_seeds in reports.items():
+        for seed, report in zip(options.seeds, of_seeds, strict=True):
             scores = {key: value for key, value in (report["dev"] or {}).items() if key in SCORES}
             runs.append({"name": f"{name}-seed{seed}", "variant": name, "seed": seed, "scores": scores,
                          "step": report["step"], "epoch": report["epoch"],
                          "labels": len(report.get("classes", ())),
                          "absent_classes": (report["dev"] or {}).get("absent_classes", 0)})  # fmt: skip
-    parts = [out_of_fold(folder, own, config, seed) for seed in own.seeds] if own.folds is not None else []
+    parts = [out_of_fold(folder, options, config, seed) for seed in options.seeds] if options.folds is not None else []
     summary = {
-        "seeds": own.seeds,
-        "folds": own.folds,
+        "seeds": options.seeds,
+        "folds": options.folds,
         "metric": config.eval.metric,
         "scores": spread([run["scores"] for run in runs if run["scores"]]),
         "out_of_fold": parts,
@@ -147,22 +149,22 @@ def leave(folder: Path, own: argparse.Namespace, config: Config, reports: dict[s
 
 def spread(scores: Sequence[dict[str, float]]) -> dict[str, dict]:
     """For each score: mean, sd (sample standard deviation, None for one run), number of runs."""
-    found = {}
+    spreads = {}
     for key in scores[0] if scores else ():
         values = np.array([each[key] for each in scores])
         sd = float(values.std(ddof=1)) if len(values) > 1 else None
-        found[key] = {"mean": float(values.mean()), "sd": sd, "runs": len(values)}
-    return found
+        spreads[key] = {"mean": float(values.mean()), "sd": sd, "runs": len(values)}
+    return spreads
 
 
-def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int) -> dict:
+def out_of_fold(folder: Path, options: argparse.Namespace, config: Config, seed: int) -> dict:
     """Write out_of_fold/seed<n>.csv, in the order of the training file, and score it.
 
     Raises ValueError where the runs do not predict every row once, or with another label than the file has now:
     something changed between them.
     """
     rows, tables = {}, []
-    for fold in range(own.folds):
+    for fold in range(options.folds):
         path = folder / "runs" / f"fold{fold}-seed{seed}" / "predictions" / "dev.csv"
         tables.append(read_predictions(path, path.parent.parent.name))
         if tables[-1].labels != tables[0].labels:
@@ -192,27 +194,31 @@ def out_of_fold(folder: Path, own: argparse.Namespace, config: Config, seed: int
         "file": str(path),
         "rows": len(rows),
         "left_out": len(missing),
-        **scored(path, labelled, config),
+        **file_scores(path, labelled, config),
     }
 
 
-def scored(path: Path, examples: Sequence[Example], config: Config) -> dict:
+def file_scores(path: Path, examples: Sequence[Example], config: Config) -> dict:
     """Scores of the rows of an out-of-fold file, and their intervals; rows of a sentence (of `examples`) are drawn
     together."""
-    whole = read_predictions(path, path.name)
-    gold, labels = whole.numbers(), whole.labels
-    negative = negative_number(config.data.negative_label, labels)
-    prior = prior_of(config.eval.label_prior, labels, gold)
-    found = headline(gold, whole.probabilities, negative, labels, row_weights(prior, gold))
-    scores = {key: value for key, value in found.items() if key in SCORES}
-    intervals = {}
-    if config.eval.resamples:
-        key = {example.id: sentence_key(example.text) for example in examples}
-        groups = np.array([key[id] for id in whole.ids])
-        intervals = bootstrap(gold, whole.probabilities, negative, groups, labels, prior, config.eval.resamples)
+    predictions = read_predictions(path, path.name)
+    gold, labels = predictions.numbers(), predictions.labels
+    sentence = {example.id: sentence_key(example.text) for example in examples}
+    scored = Scored(
+        gold,
+        predictions.probabilities,
+        negative_number(config.data.negative_label, labels),
+        labels,
+        prior_of(config.eval.label_prior, labels, gold),
+        np.array([sentence[id] for id in predictions.ids]),
+    )
+    scores = headline(scored)
     return {
-        "scores": scores, "intervals": intervals, "labels": len(labels), "absent_classes": found["absent_classes"],
-    }  # fmt: skip
+        "scores": {key: value for key, value in scores.items() if key in SCORES},
+        "intervals": bootstrap(scored, config.eval.resamples) if config.eval.resamples else {},
+        "labels": len(labels),
+        "absent_classes": scores["absent_classes"],
+    }
 
 
 def table(summary: dict) -> list[str]:
@@ -221,14 +227,13 @@ def table(summary: dict) -> list[str]:
     for title, kind in (("", "scores"), ("out of fold, ", "out_of_fold_scores")):
         if kind == "out_of_fold_scores":
             lines += [(f"out of fold, seed {part['seed']}", part["scores"]) for part in summary["out_of_fold"]]
-        if found := summary[kind]:
-            lines += [(f"{title}{what}", {key: value[what] for key, value in found.items()}) for what in ("mean", "sd")]
+        if spreads := summary[kind]:
+            lines += [(f"{title}{what}", {key: each[what] for key, each in spreads.items()}) for what in ("mean", "sd")]
     keys = [key for key in SCORES if any(key in scores for _, scores in lines)]
-    width = max(len(name) for name, _ in lines)
-    texts = ["  ".join([" " * width, *(f"{SCORES[key]:>8}" for key in keys)])]
-    for name, scores in lines:
-        told = {key: "-" if scores.get(key) is None else f"{scores[key]:.2f}" for key in keys}
-        texts.append("  ".join([f"{name:<{width}}", *(f"{told[key]:>{max(8, len(SCORES[key]))}}" for key in keys)]))
+    cells = [
+        [name, *("-" if scores.get(key) is None else f"{scores[key]:.2f}" for key in keys)] for name, scores in lines
+    ]
+    texts = aligned(["", *(f" {SCORES[key]}" for key in keys)], cells)
     for part in summary["out_of_fold"]:
         if part["intervals"]:
             texts.append(f"out of fold, seed {part['seed']}, 95 % interval: {intervals_line(part['intervals'])}")
@@ -236,9 +241,9 @@ def table(summary: dict) -> list[str]:
     named += [(f"out of fold, seed {part['seed']}", part) for part in summary["out_of_fold"]]
     absent: dict[str, list[str]] = {}  # what is to be said -> of whom
     for name, one in named:
-        for told in absent_lines(one["absent_classes"], one["labels"]):
-            absent.setdefault(told, []).append(name)
-    return [*texts, *(f"{listed(names)}: {told}" for told, names in absent.items())]
+        for sentence in absent_lines(one["absent_classes"], one["labels"]):
+            absent.setdefault(sentence, []).append(name)
+    return [*texts, *(f"{listed(names)}: {sentence}" for sentence, names in absent.items())]
 
 
 if __name__ == "__main__":

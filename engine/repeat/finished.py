@@ -16,12 +16,12 @@ class OtherRunError(ValueError):
     """A run of that name was made of something else: the same command does not go on."""
 
 
-Known = dict[tuple[str, str], str]  # (option, the file it names) -> SHA-256; a file is read once for all runs
+Hashes = dict[tuple[str, str], str]  # (option, the file it names) -> SHA-256; a file is read once for all runs
 
 
-def same_run(folder: Path, command: Sequence[str], known: Known) -> None:
+def same_run(folder: Path, command: Sequence[str], hashes: Hashes) -> None:
     """Raises OtherRunError where a finished run has other options, or was made from other content of its files, than
-    it would have now; ValueError where such a file is gone. `known` takes the files that were read."""
+    it would have now; ValueError where such a file is gone. `hashes` takes the files that were read."""
     config = parse(command)[0]
     written = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     wanted = yaml.safe_load(config.to_yaml())
@@ -41,18 +41,18 @@ def same_run(folder: Path, command: Sequence[str], known: Known) -> None:
             stacklevel=2,
         )
     for key in files:
-        if (place := (key, file_of(config, key))) not in known:
-            known[place] = file_identity(config, key)["sha256"]
-    same_files(folder, command, known)
+        if (place := (key, file_of(config, key))) not in hashes:
+            hashes[place] = file_identity(config, key)["sha256"]
+    same_files(folder, command, hashes)
 
 
-def same_files(folder: Path, command: Sequence[str], known: Known) -> None:
-    """Raises OtherRunError where a run was made from other content than `known` has; adds what it does not have."""
+def same_files(folder: Path, command: Sequence[str], hashes: Hashes) -> None:
+    """Raises OtherRunError where a run was made from other content than `hashes` has; adds what it does not have."""
     files = files_of(folder)
     config = parse(command)[0] if files else None
     for key, identity in files.items():
         location = file_of(config, key)
-        if known.setdefault((key, location), identity["sha256"]) != identity["sha256"]:
+        if hashes.setdefault((key, location), identity["sha256"]) != identity["sha256"]:
             raise OtherRunError(
                 f"{key}: the content of {location} is not what {folder} was made from; put the file back or choose "
                 "another run.name"

@@ -11,7 +11,8 @@ from scipy.stats import t
 from tqdm import tqdm
 
 from engine.repeat.child import Child
-from engine.repeat.finished import Known, same_files, same_run
+from engine.repeat.finished import Hashes, same_files, same_run
+from engine.tables import aligned
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 OWN = ("--run.name", "--run.dir", "--run.seed", "--run.resume")  # set for each run
@@ -43,18 +44,18 @@ def paired(scores: dict[str, Sequence[float]], reference: str) -> list[dict]:
         rows.append(
             {
                 "name": name,
-                "scores": [known(value) for value in values],
-                "mean": known(values.mean()),
-                "sd": known(values.std(ddof=1)) if several else None,
-                "difference": known(difference.mean()),
-                "difference_sd": known(difference.std(ddof=1)) if several else None,
-                "difference_95": known(half_width(difference)) if several else None,
+                "scores": [finite(value) for value in values],
+                "mean": finite(values.mean()),
+                "sd": finite(values.std(ddof=1)) if several else None,
+                "difference": finite(difference.mean()),
+                "difference_sd": finite(difference.std(ddof=1)) if several else None,
+                "difference_95": finite(half_width(difference)) if several else None,
             }
         )
     return rows
 
 
-def known(value: float) -> float | None:
+def finite(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
@@ -73,23 +74,23 @@ def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequenc
     runs = folder / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     # seeds in the outer loop: a study that is stopped has compared all variants over the seeds so far
-    asked = [
+    planned = [
         (variant, variant.run_name(seed), command_of(variant, seed, options, runs))
         for seed in seeds
         for variant in variants
     ]
-    known: Known = {}
-    for _, name, command in asked:
+    hashes: Hashes = {}
+    for _, name, command in planned:
         if (runs / name / "report.json").is_file():
-            same_run(runs / name, command, known)
+            same_run(runs / name, command, hashes)
     reports: dict[str, list[dict]] = {variant.name: [] for variant in variants}
-    bar = tqdm(total=len(asked), desc="fine-tuning", unit=" runs", disable=None)
-    for variant, name, command in asked:
+    bar = tqdm(total=len(planned), desc="fine-tuning", unit=" runs", disable=None)
+    for variant, name, command in planned:
         bar.set_postfix_str(name)
         report = runs / name / "report.json"
         if not report.is_file():
             train(command, folder / "logs" / f"{name}.log")
-            same_files(runs / name, command, known)
+            same_files(runs / name, command, hashes)
         reports[variant.name].append(json.loads(report.read_text(encoding="utf-8")))
         bar.update()
     bar.close()
@@ -98,8 +99,8 @@ def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequenc
 
 def command_of(variant: Variant, seed: int, options: Sequence[str], runs: Path) -> list[str]:
     """The options of train.py for one run of a variant."""
-    own = (f"--run.dir={runs}", f"--run.name={variant.run_name(seed)}", f"--run.seed={seed}")
-    return [*without(options, OWN), *variant.options, *own]
+    places = (f"--run.dir={runs}", f"--run.name={variant.run_name(seed)}", f"--run.seed={seed}")
+    return [*without(options, OWN), *variant.options, *places]
 
 
 def train(options: Sequence[str], log: Path) -> None:
@@ -129,16 +130,14 @@ def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:
 
 def lines(rows: Sequence[dict], reference: str) -> list[str]:
     """The rows of `paired` as a table."""
-    width = max(len(row["name"]) for row in rows)
-    wide = max(9, len(reference) + 3)
-    texts = [f"{'':<{width}}  {'mean':>7}  {'sd':>6}  {'to ' + reference:>{wide}}  {'sd':>6}  {'95 %':>6}"]
+    cells = []
     for row in rows:
         same = row["name"] == reference
-        spread = [None if same else row[key] for key in ("difference_sd", "difference_95")]
-        mean, sd, *spread = ("-" if value is None else f"{value:.2f}" for value in (row["mean"], row["sd"], *spread))
-        difference = "-" if same or row["difference"] is None else f"{row['difference']:+.2f}"
-        texts.append(
-            f"{row['name']:<{width}}  {mean:>7}  {sd:>6}  {difference:>{wide}}  "
-            f"{spread[0]:>6}  {'' if spread[1] == '-' else '±'}{spread[1]:>5}"
-        )
-    return texts
+        difference, sd, half = (None if same else row[f"difference{end}"] for end in ("", "_sd", "_95"))
+        numbers = shown(row["mean"]), shown(row["sd"]), shown(difference, "+"), shown(sd), shown(half, before="±")
+        cells.append([row["name"], *numbers])
+    return aligned(["", " mean", " sd", f" to {reference}", " sd", " 95 %"], cells)
+
+
+def shown(value: float | None, sign: str = "", before: str = "") -> str:
+    return "-" if value is None else f"{before}{value:{sign}.2f}"

@@ -1,13 +1,13 @@
-"""Examples as lines of a table: sentences with their entities marked, as Markdown and CSV."""
+"""Examples as lines of a table: sentences with their entities marked."""
 
-import csv
-import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from engine.scores.scored import Scored
+from engine.tables import escaped, markdown, one_line
 
 if TYPE_CHECKING:
     from data.schema import Example
@@ -17,31 +17,26 @@ LETTERS = {"subject": "S", "object": "O"}
 
 @dataclass(frozen=True)
 class Judged:
-    """Labelled dev examples. labels and losses (N,), probabilities (N, C), tokens (N,): lengths, names (C,).
+    """Labelled dev examples. losses (N,), tokens (N,): lengths.
 
     `examples`: id -> Example, from the file; empty where it cannot be read any more.
     """
 
+    scored: Scored
     ids: Sequence[str]
-    labels: np.ndarray
-    probabilities: np.ndarray
     losses: np.ndarray
     tokens: np.ndarray
-    names: Sequence[str]
     examples: Mapping[str, "Example"]
 
-    @property
-    def predicted(self) -> np.ndarray:
-        return self.probabilities.argmax(axis=1)
-
-    def told(self, row: int) -> dict:
+    def line(self, row: int) -> dict:
         """What the tables say of a row."""
-        label, predicted, shares = self.labels[row], self.probabilities[row].argmax(), self.probabilities[row]
+        label, predicted = self.scored.labels[row], self.scored.predicted[row]
+        shares, names = self.scored.probabilities[row], self.scored.names
         example = self.examples.get(self.ids[row])
         return {
             "id": self.ids[row],
-            "label": self.names[label],
-            "predicted": self.names[predicted],
+            "label": names[label],
+            "predicted": names[predicted],
             "loss": f"{self.losses[row]:.4f}",
             "label_probability": f"{shares[label]:.6f}",
             "predicted_probability": f"{shares[predicted]:.6f}",
@@ -64,42 +59,15 @@ def marked(example: "Example", bold: bool = False) -> str:
     return text if example.text_pair is None else f"{text} / {clean(example.text_pair)}"
 
 
-def one_line(text: str) -> str:
-    return re.sub(r"[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text)
-
-
-def escaped(text: str) -> str:
-    """As Markdown that shows the text itself, also inside a table."""
-    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"[\\`*\[\]#|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
-    return text.replace("~~", "&#126;&#126;")
-
-
-def table(columns: Sequence[str], lines: Iterable[Sequence]) -> str:
-    """A Markdown table; columns that begin with a blank are numbers, set to the right. Cells are Markdown already."""
-    rules = ["---:" if column.startswith(" ") else "---" for column in columns]
-    rows = [[column.strip() for column in columns], rules, *lines]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows) + "\n"
-
-
 def examples_table(judged: Judged, chosen: Iterable[int]) -> str:
     """The chosen rows as Markdown."""
     lines = []
     for row in chosen:
-        told, example = judged.told(row), judged.examples.get(judged.ids[row])
+        line, example = judged.line(row), judged.examples.get(judged.ids[row])
         lines.append([
-            escaped(told["id"]),
-            f"{escaped(told['label'])} ({100 * float(told['label_probability']):.1f})",
-            f"{escaped(told['predicted'])} ({100 * float(told['predicted_probability']):.1f})",
+            escaped(line["id"]),
+            f"{escaped(line['label'])} ({100 * float(line['label_probability']):.1f})",
+            f"{escaped(line['predicted'])} ({100 * float(line['predicted_probability']):.1f})",
             "" if example is None else marked(example, bold=True),
         ])  # fmt: skip
-    return table(["id", "label (probability, %)", "predicted", "sentence"], lines)
-
-
-def as_csv(lines: Sequence[Mapping]) -> str:
-    """Lines with the same keys, which become the header."""
-    content = io.StringIO(newline="")
-    writer = csv.DictWriter(content, list(lines[0]) if lines else [])
-    writer.writeheader()
-    writer.writerows(lines)
-    return content.getvalue()
+    return markdown(["id", "label (probability, %)", "predicted", "sentence"], lines)

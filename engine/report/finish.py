@@ -20,9 +20,11 @@ from engine.report.error_rows import Judged
 from engine.report.writers import Row, digits, plain_csv
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
 from engine.scores.metrics import per_class
+from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
 from engine.speed import peak_memory
 from engine.state import State
+from engine.tables import aligned
 from engine.tracking.hparams import main_options
 
 
@@ -42,24 +44,16 @@ def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list
 def write_results(run: Run, step: int) -> dict:
     """predictions/dev.csv and errors/; returns what report.json says of them."""
     evaluation, labels = run.parts.evaluation, run.data.labels
-    store, predictions, gold = evaluation.store, evaluation.predictions, np.array(evaluation.store.labels)
-    write_predictions(run.folder / "predictions" / "dev.csv", store, predictions.probabilities, labels)
+    store, scored = evaluation.store, scored_of(evaluation)
+    write_predictions(run.folder / "predictions" / "dev.csv", store, scored.probabilities, labels)
     if not run.config.track.errors:
-        return {"classes": per_class(gold, predictions.probabilities, labels)}
+        return {"classes": per_class(scored)}
     from engine.report.errors import write_errors  # with matplotlib, which no start should wait for
 
     ids = [store.id(row) for row in range(len(store))]
-    judged = Judged(
-        ids=ids,
-        labels=gold,
-        probabilities=predictions.probabilities,
-        losses=predictions.losses,
-        tokens=store.lengths,
-        names=labels,
-        examples=examples_again(run, set(ids)),
-    )
+    judged = Judged(scored, ids, evaluation.predictions.losses, store.lengths, examples_again(run, set(ids)))
     train = np.bincount(np.array(run.parts.loader.store.labels), minlength=len(labels))
-    return write_errors(run.folder / "errors", judged, train, evaluation.negative, step, run.config.track.tensorboard)
+    return write_errors(run.folder / "errors", judged, train, step, run.config.track.tensorboard)
 
 
 def examples_again(run: Run, ids: set[str]) -> dict:
@@ -126,7 +120,7 @@ def finish(run: Run, state: State) -> dict | None:
 
     def write() -> None:
         if config.eval.resamples and parts.evaluation.store is not None:
-            report["intervals"] = intervals_of(parts.evaluation, config.eval.resamples)
+            report["intervals"] = intervals_of(scored_of(parts.evaluation), config.eval.resamples)
         weights = read_tensors(best / "model.safetensors")
         settings = prediction_settings(run.config, run.precision)
         export(run.folder / "best", model, weights, run.data, settings)
@@ -140,21 +134,28 @@ def finish(run: Run, state: State) -> dict | None:
     return report
 
 
-def intervals_of(evaluation: Evaluation, resamples: int) -> dict:
-    """Bootstrap intervals of the last evaluation's scores; rows of a sentence are drawn together."""
+def scored_of(evaluation: Evaluation) -> Scored:
+    """The last evaluation; rows of a sentence are one group."""
     gold, groups = np.array(evaluation.store.labels), np.array(evaluation.store.sentences)
     probabilities = evaluation.predictions.probabilities
-    found = bootstrap(gold, probabilities, evaluation.negative, groups, evaluation.labels, evaluation.prior, resamples)
-    return {"level": LEVEL, "resamples": resamples, "sentences": len(np.unique(groups))} | found
+    return Scored(gold, probabilities, evaluation.negative, evaluation.labels, evaluation.prior, groups)
+
+
+def intervals_of(scored: Scored, resamples: int) -> dict:
+    """Bootstrap intervals of the scores, and what they were made from."""
+    return {
+        "level": LEVEL, "resamples": resamples, "sentences": len(np.unique(scored.groups)),
+        **bootstrap(scored, resamples),
+    }  # fmt: skip
 
 
 def table(report: dict, folder: Path) -> str:
     """The last thing a run prints."""
     rows = []
     if report["dev"]:
-        scores, found = report["dev"], report.get("intervals", {})
+        scores, intervals = report["dev"], report.get("intervals", {})
         rows += [(title, f"{scores[name]:.2f}") for name, title in SCORES.items() if name in scores]
-        rows += [("95 % interval", intervals_line(found))] * bool(found)
+        rows += [("95 % interval", intervals_line(intervals))] * bool(intervals)
     rows += [
         ("best update", f"{report['step']} of {report['updates']} (epoch {report['epoch']:.2f})"),
         ("training", f"{report['seconds']:.1f} s"),
@@ -162,8 +163,5 @@ def table(report: dict, folder: Path) -> str:
         ("padding share", f"{100 * report['padding_share']:.1f} %"),
         ("peak memory", f"{report['peak_memory']:.2f} GiB"),
     ]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join(
-        ["", *lines, "", f"report       {folder / 'report.json'}", f"tensorboard  tensorboard --logdir {folder.parent}"]
-    )
+    places = [("report", folder / "report.json"), ("tensorboard", f"tensorboard --logdir {folder.parent}")]
+    return "\n".join(["", *aligned(["", ""], rows), "", *aligned(["", ""], places)])

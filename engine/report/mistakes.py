@@ -4,14 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-THIRDS = ("head", "middle", "tail")
 Z = 1.959964  # of a 95 % interval
-
-
-def thirds(counts: np.ndarray, negative: int | None) -> dict[str, list[int]]:
-    """Classes (C,) by their training examples, most frequent third first, without `negative` as in micro-F1."""
-    order = [number for number in np.argsort(-counts, kind="stable").tolist() if number != negative]
-    return dict(zip(THIRDS, (part.tolist() for part in np.array_split(order, 3)), strict=True))
 
 
 def confident_mistakes(labels: np.ndarray, probabilities: np.ndarray, most: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.predict.vote import check_probabilities, columns
 from engine.report.writers import Row, digits
+from engine.scores.probabilities import check_probabilities, columns
 
 HEAD = ["id", "label", "predicted"]
 
@@ -78,7 +78,7 @@ def read_predictions(path: Path, name: str) -> Table:
     return Table(name, labels, ids, gold, predicted, probabilities)
 
 
-def aligned(tables: Sequence[Table]) -> list[Table]:
+def in_one_order(tables: Sequence[Table]) -> list[Table]:
     """Rows and classes of all tables in the order of the first. Raises ValueError where they are not the same ones."""
     first = tables[0]
     return [first, *(like(first, table) for table in tables[1:])]

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from data.labels import BOOSTCAMP
-from engine.predict.vote import columns
+from engine.scores.probabilities import columns
 
 
 class Row(NamedTuple):

@@ -4,39 +4,26 @@ A dev set is a draw of sentences, and rows of one sentence are right or wrong to
 with replacement (cluster bootstrap; Efron and Tibshirani 1993, chapter 8). A resample is a weight for each row; scores
 of all resamples come from sums of weights, classes sorted once.
 
-Legend: N examples, C classes, S resamples. Labels (N,) hold class numbers, probabilities (N, C) rows that sum to 1.
+Legend: N examples, C classes, S resamples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import sparse
 
 from engine.scores.metrics import directed_relations
-from engine.scores.titles import SCORES
+from engine.scores.scored import Scored
+from engine.scores.titles import SCORES, WEIGHTED
 
 RESAMPLES = 1000
 LEVEL = 95.0  # percent of the resamples inside an interval
 BLOCK = 8_000_000  # weights (rows x resamples) in memory at a time
 
 
-def bootstrap(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    negative: int | None,
-    groups: np.ndarray | None = None,
-    names: tuple[str, ...] | list[str] = (),
-    prior: np.ndarray | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, dict[str, float]]:
-    """For each score of `metrics.headline`: low and high of the 95 % percentile interval, and the standard deviation.
-
-    `groups` (N,) int64: rows of one number are drawn together; None = every row on its own. `prior` (C,): see
-    `prior.row_weights`; the scores ending in _prior are there with it.
-    """
-    found = scores(labels, [probabilities], negative, groups, names, prior, resamples, seed)
-    return {name: interval(values[0]) for name, values in found.items()}
+def bootstrap(scored: Scored, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, float]]:
+    """For each score of `metrics.headline`: low and high of the 95 % percentile interval, and standard deviation."""
+    return {name: interval(values[0]) for name, values in resampled([scored], resamples, seed).items()}
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
@@ -50,10 +37,12 @@ def interval(values: np.ndarray) -> dict[str, float]:
     return {"low": float(low), "high": float(high), "sd": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
 
 
-def intervals_line(found: dict) -> str:
+def intervals_line(intervals: dict) -> str:
     """The intervals of `bootstrap` as one line, without those of scores that no resample has."""
-    known = {name: title for name, title in SCORES.items() if name in found and not np.isnan(found[name]["low"])}
-    return "; ".join(f"{title} {found[n]['low']:.1f} to {found[n]['high']:.1f}" for n, title in known.items())
+    shown = {SCORES[name]: intervals[name] for name in SCORES if name in intervals}
+    return "; ".join(
+        f"{title} {each['low']:.1f} to {each['high']:.1f}" for title, each in shown.items() if not np.isnan(each["low"])
+    )
 
 
 def sign_test(values: np.ndarray) -> float:
@@ -66,41 +55,28 @@ def sign_test(values: np.ndarray) -> float:
     return float(min(1.0, 2 * max(other, 1 / len(values))))
 
 
-def scores(
-    labels: np.ndarray,
-    predictions: list[np.ndarray],
-    negative: int | None,
-    groups: np.ndarray | None,
-    names: tuple[str, ...] | list[str],
-    prior: np.ndarray | None,
-    resamples: int,
-    seed: int,
-    answers: list[np.ndarray] | None = None,
-) -> dict[str, np.ndarray]:
-    """Scores of every prediction on every resample, (predictions, S).
+def resampled(predictions: Sequence[Scored], resamples: int, seed: int) -> dict[str, np.ndarray]:
+    """Scores of every prediction of the same rows on the same resamples, (predictions, S); groups and prior
+    are those of the first.
 
-    `answers`: the predicted classes (N,) of each, by default the most probable ones. The scores ending in _prior are
-    NaN on a resample that drew no row of a label that the prior has.
+    The scores ending in _prior are NaN on a resample that drew no row of a label that the prior has.
     """
-    labels = np.asarray(labels)
+    labels, prior, groups = predictions[0].labels, predictions[0].prior, predictions[0].groups
     assert len(labels) > 0
-    assert all(len(each) == len(labels) for each in predictions)
-    relations = directed_relations(names, negative)
-    answers = [each.argmax(axis=1) for each in predictions] if answers is None else answers
-    scorers = [Scorer(labels, each, negative, relations, said) for each, said in zip(predictions, answers, strict=True)]
-    lots: list[list[dict[str, np.ndarray]]] = [[] for _ in scorers]
+    assert all(np.array_equal(each.labels, labels) for each in predictions), "predictions of other rows"
+    scorers = [Scorer(each) for each in predictions]
+    parts: list[list[dict[str, np.ndarray]]] = [[] for _ in scorers]
     for weights in draws(len(labels) if groups is None else groups, resamples, seed):
         weighted = None if prior is None else to_prior(weights, labels, prior)
-        for scorer, lot in zip(scorers, lots, strict=True):
-            made = scorer.scores(weights)
+        for scorer, part in zip(scorers, parts, strict=True):
+            values = scorer.scores(weights)
             if weighted is not None:
-                again = scorer.scores(weighted)
-                drawn = weighted.any(axis=0)
-                made |= {
-                    f"{name}_prior": np.where(drawn, again[name], np.nan) for name in ("micro_f1", "auprc", "accuracy")
-                }
-            lot.append(made)
-    return {name: np.array([np.concatenate([part[name] for part in lot]) for lot in lots]) for name in lots[0][0]}
+                tilted, drawn = scorer.scores(weighted), weighted.any(axis=0)
+                values |= {f"{name}_prior": np.where(drawn, tilted[name], np.nan) for name in WEIGHTED}
+            part.append(values)
+    return {
+        name: np.array([np.concatenate([values[name] for values in part]) for part in parts]) for name in parts[0][0]
+    }
 
 
 def draws(groups: np.ndarray | int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -133,19 +109,13 @@ def one_hot(classes: np.ndarray, count: int) -> sparse.csr_array:
 class Scorer:
     """One prediction, sorted and compared with the labels once, to be scored under many weights."""
 
-    def __init__(
-        self,
-        labels: np.ndarray,
-        probabilities: np.ndarray,
-        negative: int | None,
-        relations: np.ndarray | None,
-        predicted: np.ndarray,
-    ):
-        classes = probabilities.shape[1]
-        self.counted = np.array([number != negative for number in range(classes)])
+    def __init__(self, scored: Scored):
+        labels, predicted, classes = scored.labels, scored.predicted, scored.classes
+        relations = directed_relations(scored.names, scored.negative)
+        self.counted = np.array([number != scored.negative for number in range(classes)])
         self.gold, self.said = one_hot(labels, classes), one_hot(predicted, classes)
         self.hits = one_hot(np.where(labels == predicted, labels, -1), classes)
-        self.curves = [Curve(labels == number, probabilities[:, number]) for number in np.unique(labels)]
+        self.curves = [Curve(labels == number, scored.probabilities[:, number]) for number in np.unique(labels)]
         self.relations = None if relations is None else one_hot(relations, int(relations.max()) + 1)
 
     def scores(self, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -155,19 +125,19 @@ class Scorer:
         with np.errstate(invalid="ignore", divide="ignore"):
             f1 = 200.0 * hits / (gold + said)  # NaN where a class occurs on neither side
         areas = np.array([curve.area(weights) for curve in self.curves])
-        made = {
+        scores = {
             "micro_f1": ratio(200.0 * inside[0], inside[1] + inside[2]),
             "auprc": mean_of_known(areas),
             "accuracy": ratio(100.0 * hits.sum(axis=0), gold.sum(axis=0)),
             "macro_f1": mean_of_known(f1),
         }
         if self.relations is not None:
-            right, there, found = (self.relations @ part for part in (hits, gold, said))
-            each = np.where(there > 0, ratio(200.0 * right, there + found), np.nan)
-            occurs = ~np.isnan(each).all(axis=0)
-            made["semeval"] = np.zeros(weights.shape[1])
-            made["semeval"][occurs] = np.nanmean(each[:, occurs], axis=0)
-        return made
+            hits, gold, said = (self.relations @ part for part in (hits, gold, said))  # (relations, s)
+            f1 = np.where(gold > 0, ratio(200.0 * hits, gold + said), np.nan)
+            occurs = ~np.isnan(f1).all(axis=0)
+            scores["semeval"] = np.zeros(weights.shape[1])
+            scores["semeval"][occurs] = np.nanmean(f1[:, occurs], axis=0)
+        return scores
 
 
 class Curve:
@@ -190,15 +160,15 @@ class Curve:
 
     def area(self, weights: np.ndarray) -> np.ndarray:
         """In percent, for each column of `weights` (N, s); NaN where no positive row has a weight."""
-        found = self.positives @ weights  # (thresholds, s) positive weight of each
+        positive = self.positives @ weights  # (thresholds, s) positive weight of each
         reached = np.cumsum(self.segments @ weights, axis=0)  # weight up to the end of each segment
         before, after = reached[0::2], reached[1::2]
-        hits = np.cumsum(found, axis=0)
+        hits = np.cumsum(positive, axis=0)
         total = hits[-1]
         # a curve starts at precision 1
-        start = np.divide(hits - found, before, out=np.ones_like(before), where=before > 0)
+        start = np.divide(hits - positive, before, out=np.ones_like(before), where=before > 0)
         end = np.divide(hits, after, out=np.ones_like(after), where=after > 0)
-        area = np.einsum("ts,ts->s", found, start + end)
+        area = np.einsum("ts,ts->s", positive, start + end)
         return np.divide(50.0 * area, total, out=np.full_like(total, np.nan), where=total > 0)
 
 

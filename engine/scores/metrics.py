@@ -10,7 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.scores.prior import row_weights
+from engine.scores.scored import Scored
+
 DIRECTED = re.compile(r"(.+)\((?:e1,e2|e2,e1)\)")
+THIRDS = ("head", "middle", "tail")
 
 
 def micro_f1(
@@ -28,7 +32,7 @@ def micro_f1(
     )
 
 
-def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Mean F1 of the classes that occur in labels or predictions."""
     from sklearn.metrics import f1_score
 
@@ -102,38 +106,31 @@ def auprc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | N
     return float(np.nanmean(areas)), areas
 
 
-def headline(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    negative: int | None,
-    names: Sequence[str] = (),
-    weights: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
-) -> dict[str, float]:
+def headline(scored: Scored) -> dict[str, float]:
     """The scores that every evaluation reports; `absent_classes` have no example and no place in `auprc`.
 
-    `names` (C,) of the classes; `semeval` is there where they have directions. `weights` (N,): see `prior.row_weights`;
-    the scores ending in _prior are there with them. `predicted` (N,): the answers, by default the most probable ones.
+    `semeval` is there where the classes have directions, the scores ending in _prior where there is a prior.
     """
-    classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1) if predicted is None else predicted
-    relations = directed_relations(names, negative)
+    labels, predicted, negative = scored.labels, scored.predicted, scored.negative
+    relations = directed_relations(scored.names, negative)
     directed = {} if relations is None else {"semeval": semeval_f1(labels, predicted, relations)}
-    weighted = {}
-    if weights is not None:
-        weighted = {
-            "micro_f1_prior": micro_f1(labels, predicted, classes, negative, weights),
-            "auprc_prior": auprc(labels, probabilities, weights)[0],
-            "accuracy_prior": accuracy(labels, predicted, weights),
+
+    def weighted(weights: np.ndarray | None) -> dict[str, float]:
+        return {
+            "micro_f1": micro_f1(labels, predicted, scored.classes, negative, weights),
+            "auprc": auprc(labels, scored.probabilities, weights)[0],
+            "accuracy": accuracy(labels, predicted, weights),
         }
+
+    prior = {}
+    if scored.prior is not None:
+        prior = {f"{name}_prior": value for name, value in weighted(row_weights(scored.prior, labels)).items()}
     return {
-        "micro_f1": micro_f1(labels, predicted, classes, negative),
-        "auprc": auprc(labels, probabilities)[0],
-        "accuracy": accuracy(labels, predicted),
-        "macro_f1": macro_f1(labels, predicted, classes),
+        **weighted(None),
+        "macro_f1": macro_f1(labels, predicted),
         **directed,
-        **weighted,
-        "absent_classes": classes - len(np.unique(labels)),
+        **prior,
+        "absent_classes": scored.classes - len(np.unique(labels)),
     }
 
 
@@ -145,15 +142,15 @@ def absent_lines(absent: int, classes: int) -> list[str]:
     return [f"no row of {absent} of the {classes} labels: {others}"]
 
 
-def per_class(labels: np.ndarray, probabilities: np.ndarray, names: list[str]) -> list[dict]:
+def per_class(scored: Scored) -> list[dict]:
     """A row a class: label, precision, recall, f1, auprc (None without an example), support, predicted."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    predicted = probabilities.argmax(axis=1)
+    labels, predicted, names = scored.labels, scored.predicted, scored.names
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=range(len(names)), zero_division=0.0
     )
-    _, areas = auprc(labels, probabilities)
+    _, areas = auprc(labels, scored.probabilities)
     times = np.bincount(predicted, minlength=len(names))
     return [
         {
@@ -174,3 +171,9 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
     from sklearn.metrics import confusion_matrix
 
     return confusion_matrix(labels, predicted, labels=range(classes))
+
+
+def thirds(counts: np.ndarray, negative: int | None) -> dict[str, list[int]]:
+    """Classes (C,) by their training examples, most frequent third first, without `negative` as in micro-F1."""
+    order = [number for number in np.argsort(-counts, kind="stable").tolist() if number != negative]
+    return dict(zip(THIRDS, (part.tolist() for part in np.array_split(order, 3)), strict=True))

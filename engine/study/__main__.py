@@ -17,9 +17,7 @@ the head cosine.
 """
 
 import argparse
-import csv
 import dataclasses
-import io
 import json
 import sys
 import time
@@ -45,9 +43,10 @@ from engine.distributed.device import set_threads
 from engine.parts import Data
 from engine.repeat.runs import Variant, finetune, lines, paired
 from engine.scores.metrics import headline
-from engine.scores.prior import row_weights
+from engine.scores.scored import Scored
 from engine.study.losses import compare_losses, loss_variants
 from engine.study.probe import Cell, draws, features, probe
+from engine.tables import as_csv
 from engine.tracking import figures
 from models.pooling import POOLINGS, Pooling, make_pooling
 
@@ -116,21 +115,21 @@ def study_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def check_own(own: argparse.Namespace, config: Config) -> None:
+def check_own(options: argparse.Namespace, config: Config) -> None:
     """Ranges of the study's own options. Raises ValueError that names the option."""
-    if unknown := [name for name in own.poolings or () if name not in POOLINGS]:
+    if unknown := [name for name in options.poolings or () if name not in POOLINGS]:
         raise ValueError(f"--poolings: got {', '.join(unknown)}, expected some of {', '.join(POOLINGS)}")
     for_probes = ("rows", "poolings", "layers", "share", "strength", "finetune")
-    if own.losses and (idle := [f"--{name}" for name in for_probes if getattr(own, name) is not None]):
+    if options.losses and (idle := [f"--{name}" for name in for_probes if getattr(options, name) is not None]):
         raise ValueError(f"--losses: got {', '.join(idle)} with it, expected none of them: they are for poolings")
-    for option, value, least in (("seeds", own.seeds, 1), ("rows", own.rows, 10)):
+    for option, value, least in (("seeds", options.seeds, 1), ("rows", options.rows, 10)):
         if value is not None and value < least:
             raise ValueError(f"--{option}: got {value}, expected {least} or more")
-    if own.share is not None and not 0 < own.share < 1:
-        raise ValueError(f"--share: got {own.share}, expected a number between 0 and 1: seeds differ in their rows")
-    if own.strength is not None and not own.strength > 0:
-        raise ValueError(f"--strength: got {own.strength}, expected a number above 0")
-    if config.model.reinit and not own.losses:
+    if options.share is not None and not 0 < options.share < 1:
+        raise ValueError(f"--share: got {options.share}, expected a number between 0 and 1: seeds differ in their rows")
+    if options.strength is not None and not options.strength > 0:
+        raise ValueError(f"--strength: got {options.strength}, expected a number above 0")
+    if config.model.reinit and not options.losses:
         raise ValueError("model.reinit: a probe would read layers that never learned; expected 0")
 
 
@@ -148,8 +147,8 @@ def check_variants(variants: Sequence[Variant], options: Sequence[str]) -> None:
         check_loss(config)
 
 
-def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds: list[int]) -> dict:
-    """Scores of the linear probes: for each layer a row a pooling, see `comparison.paired`."""
+def run_probes(config: Config, options: argparse.Namespace, names: list[str], seeds: list[int]) -> dict:
+    """Scores of the linear probes: for each layer a row a pooling, see `runs.paired`."""
     check_names(config)
     set_threads(config.run.threads)
     data = read_data(config, quiet=False)
@@ -157,32 +156,34 @@ def run_probes(config: Config, own: argparse.Namespace, names: list[str], seeds:
     model = make_model(config, data.tokenizer, data.new, len(data.labels))
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     top = model.config.backbone.num_hidden_layers
-    layers = sorted(set(own.layers)) if own.layers else list(range(top + 1))
+    layers = sorted(set(options.layers)) if options.layers else list(range(top + 1))
     if layers[0] < 0 or layers[-1] > top:
         raise ValueError(f"--layers: got {layers}, expected numbers from 0 (embeddings) to {top} (the top layer)")
-    poolings = readable(names, config, data, model.config.backbone.hidden_size, own.finetune)
+    poolings = readable(names, config, data, model.config.backbone.hidden_size, options.finetune)
     probed = [(name, layer) for name in poolings for layer in layers]
 
     train, dev = data.stores["train"], data.stores["dev"]
-    rows = np.sort(np.random.default_rng(config.run.seed).permutation(len(train))[: own.rows])
+    rows = np.sort(np.random.default_rng(config.run.seed).permutation(len(train))[: options.rows])
     size = config.eval.batch_size
     read = features(model, poolings, probed, train, rows, size, "reading train")
     read_dev = features(model, poolings, probed, dev, np.arange(len(dev)), size, "reading dev")
     labels, gold = np.array(train.labels)[rows], np.array(dev.labels)
-    weights = row_weights(data.prior, gold)
     scores: dict[Cell, list[float]] = {cell: [] for cell in probed}
     bar = tqdm(total=len(seeds) * len(probed), desc="probing", unit=" probes", disable=None)
-    for seed, drawn in draws(len(rows), own.share, seeds):
+    for seed, drawn in draws(len(rows), options.share, seeds):
         for cell in probed:
             bar.set_postfix_str(f"{cell[0]}, layer {cell[1]}")
-            made = probe(read[cell][drawn], labels[drawn], read_dev[cell], len(data.labels), own.strength, seed)
-            scores[cell].append(headline(gold, made, data.negative, data.labels, weights)[config.eval.metric])
+            probabilities = probe(
+                read[cell][drawn], labels[drawn], read_dev[cell], len(data.labels), options.strength, seed
+            )
+            scored = Scored(gold, probabilities, data.negative, data.labels, data.prior)
+            scores[cell].append(headline(scored)[config.eval.metric])
             bar.update()
     bar.close()
     return {
         "rows": len(rows),
-        "share": own.share,
-        "strength": own.strength,
+        "share": options.share,
+        "strength": options.strength,
         "layers": layers,
         "cells": [
             {"layer": layer} | row
@@ -214,29 +215,29 @@ def readable(names: list[str], config: Config, data: Data, hidden_size: int, fin
     return poolings
 
 
-def leave(folder: Path, found: dict, tensorboard: bool) -> str:
+def leave(folder: Path, study: dict, tensorboard: bool) -> str:
     """study.json, study.csv, pictures and TensorBoard in the folder of the study; returns the table to print."""
-    metric, cells, layers = found["metric"], found["probe"]["cells"], found["probe"]["layers"]
+    metric, cells, layers = study["metric"], study["probe"]["cells"], study["probe"]["layers"]
     names = [row["name"] for row in cells if row["layer"] == layers[0]]
     means = np.array([[row["mean"] for row in cells if row["name"] == name] for name in names])
     titles = [str(layer) for layer in layers]
     picture = figures.heat_map(means, names, titles, f"{metric} of linear probes", "layer (0: embeddings)", "pooling")
     picture.savefig(folder / "probe.png")
-    write_text(folder / "study.json", json.dumps(found, indent=1, ensure_ascii=False))
-    content = io.StringIO(newline="")
-    table = csv.writer(content)
+    write_text(folder / "study.json", json.dumps(study, indent=1, ensure_ascii=False))
     columns = ("mean", "sd", "difference", "difference_sd", "difference_95", "scores")
-    table.writerow(["kind", "layer", "name", *columns])
-    for kind, rows in (("probe", cells), ("finetune", found.get("finetune", []))):
-        table.writerows([kind, row.get("layer", ""), row["name"], *(row[column] for column in columns)] for row in rows)
-    write_text(folder / "study.csv", content.getvalue())
+    table = [
+        {"kind": kind, "layer": row.get("layer", ""), "name": row["name"]} | {column: row[column] for column in columns}
+        for kind, rows in (("probe", cells), ("finetune", study.get("finetune", [])))
+        for row in rows
+    ]
+    write_text(folder / "study.csv", as_csv(table))
 
     best = max(cells, key=lambda row: row["mean"])
-    texts = [f"linear probes, top layer ({layers[-1]}), {metric} over {len(found['seeds'])} seeds"]
+    texts = [f"linear probes, top layer ({layers[-1]}), {metric} over {len(study['seeds'])} seeds"]
     texts += lines([row for row in cells if row["layer"] == layers[-1]], REFERENCE)
     texts += ["", f"best of all layers: {best['name']} of layer {best['layer']}, {best['mean']:.2f}"]
-    if "finetune" in found:
-        texts += ["", f"fine-tuned, {metric} over {len(found['seeds'])} seeds", *lines(found["finetune"], REFERENCE)]
+    if "finetune" in study:
+        texts += ["", f"fine-tuned, {metric} over {len(study['seeds'])} seeds", *lines(study["finetune"], REFERENCE)]
     if tensorboard:
         with SummaryWriter(folder) as writer:
             writer.add_figure("study/probe", picture)

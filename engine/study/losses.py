@@ -3,8 +3,6 @@
 Legend: C classes.
 """
 
-import csv
-import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -19,11 +17,12 @@ from engine.atomic import write_text
 from engine.compose.data import read_data
 from engine.config import Config
 from engine.repeat.runs import Variant, finetune, lines, paired
-from engine.report.mistakes import thirds
+from engine.scores.metrics import thirds
+from engine.scores.titles import SCORES
+from engine.tables import as_csv
 from engine.tracking import figures
 
 REFERENCE = "cross_entropy"
-SCORES = ("micro_f1", "macro_f1", "auprc")
 
 
 def loss_variants(words: Sequence[str]) -> list[Variant]:
@@ -34,16 +33,16 @@ def loss_variants(words: Sequence[str]) -> list[Variant]:
     """
     variants = []
     for word in dict.fromkeys([REFERENCE, *words]):
-        name, *options = split(word)
-        own = {"loss.name": name}
-        for option in options:
+        name, *given = split(word)
+        options = {"loss.name": name}
+        for option in given:
             key, _, value = option.partition("=")
-            own[key if "." in key and key.split(".")[0] in SECTIONS else f"loss.{key}"] = value
-        own |= spread_options(own)
-        where = {name: "loss", own.get("loss.base"): "loss.base_options"}.get("ldam")
-        if where and own.setdefault("model.head", "cosine") == "cosine" and f"{where}.scale" in own:
-            own.setdefault("model.head_options.scale", own[f"{where}.scale"])
-        variants.append(Variant(word, tuple(f"--{key}={value}" for key, value in own.items())))
+            options[key if "." in key and key.split(".")[0] in SECTIONS else f"loss.{key}"] = value
+        options |= spread_options(options)
+        where = {name: "loss", options.get("loss.base"): "loss.base_options"}.get("ldam")
+        if where and options.setdefault("model.head", "cosine") == "cosine" and f"{where}.scale" in options:
+            options.setdefault("model.head_options.scale", options[f"{where}.scale"])
+        variants.append(Variant(word, tuple(f"--{key}={value}" for key, value in options.items())))
     return variants
 
 
@@ -69,7 +68,7 @@ def scores_of(report: dict, parts: dict[str, list[int]]) -> dict[str, float]:
     f1 = class_f1(report)
     there = {name: f1[part][np.isfinite(f1[part])] for name, part in parts.items()}
     means = {f"{name}_f1": float(part.mean()) if len(part) else np.nan for name, part in there.items()}
-    return {name: report["dev"][name] for name in SCORES} | means
+    return {name: report["dev"][name] for name in SCORES if name in report["dev"]} | means
 
 
 def compare_losses(config: Config, variants: list[Variant], seeds: list[int], options: list[str], folder: Path) -> str:
@@ -78,27 +77,23 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
     counts = np.bincount(np.array(data.stores["train"].labels), minlength=len(data.labels))
     reports = finetune(variants, seeds, options, folder)
     parts = thirds(counts, data.negative)
-    scores = {name: [scores_of(report, parts) for report in found] for name, found in reports.items()}
-    f1 = {name: np.mean([class_f1(report) for report in found], axis=0) for name, found in reports.items()}
+    scores = {name: [scores_of(report, parts) for report in of_seeds] for name, of_seeds in reports.items()}
+    f1 = {name: np.mean([class_f1(report) for report in of_seeds], axis=0) for name, of_seeds in reports.items()}
     rows = {
-        key: paired({name: [each[key] for each in found] for name, found in scores.items()}, REFERENCE)
+        key: paired({name: [each[key] for each in of_seeds] for name, of_seeds in scores.items()}, REFERENCE)
         for key in next(iter(scores.values()))[0]
     }
     classes = {name: [data.labels[number] for number in part] for name, part in parts.items()}
-    found = {"seeds": seeds, "classes": classes, "counts": dict(zip(data.labels, counts.tolist(), strict=True))}
-    text = json.dumps(found | {"scores": rows}, indent=1, ensure_ascii=False, allow_nan=False)
+    study = {"seeds": seeds, "classes": classes, "counts": dict(zip(data.labels, counts.tolist(), strict=True))}
+    text = json.dumps(study | {"scores": rows}, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(folder / "losses.json", text)
-    content = io.StringIO(newline="")
-    table = csv.writer(content)
     columns = ("name", "mean", "sd", "difference", "difference_sd", "difference_95", "scores")
-    table.writerow(["score", *columns])
-    for key, lot in rows.items():
-        table.writerows([key, *(row[column] for column in columns)] for row in lot)
-    write_text(folder / "losses.csv", content.getvalue())
+    table = [{"score": key} | {column: row[column] for column in columns} for key in rows for row in rows[key]]
+    write_text(folder / "losses.csv", as_csv(table))
 
     texts = []
-    for key, lot in rows.items():
-        texts += [f"{key} over {len(seeds)} seeds", *lines(lot, REFERENCE), ""]
+    for key in rows:
+        texts += [f"{key} over {len(seeds)} seeds", *lines(rows[key], REFERENCE), ""]
     texts += [f"{name}: {len(part)} classes, {counts[part].min()} to {counts[part].max()} training examples each"
               for name, part in parts.items() if len(part)]  # fmt: skip
     picture = figures.f1_by_count(counts, f1)
@@ -110,7 +105,7 @@ def compare_losses(config: Config, variants: list[Variant], seeds: list[int], op
             writer.add_text("study", "    " + "\n    ".join(texts))
             for each in variants:
                 for seed, values in zip(seeds, scores[each.name], strict=True):
-                    told = {f"study/{key}": value for key, value in values.items() if np.isfinite(value)}
+                    shown = {f"study/{key}": value for key, value in values.items() if np.isfinite(value)}
                     place = f"hparams/{each.run_name(seed)}"
-                    writer.add_hparams({"loss": each.name, "seed": seed}, told, run_name=place)
+                    writer.add_hparams({"loss": each.name, "seed": seed}, shown, run_name=place)
     return "\n".join([*texts, "", f"study        {folder}"])

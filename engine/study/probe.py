@@ -44,16 +44,16 @@ def features(
             f"{psutil.virtual_memory().available / 2**30:.1f} GiB are free; take fewer --rows, --layers or --poolings"
         )
     model.eval()
-    found = {cell: np.empty((len(rows), poolings[cell[0]].features), dtype=np.float32) for cell in probed}
+    matrices = {cell: np.empty((len(rows), poolings[cell[0]].features), dtype=np.float32) for cell in probed}
     every = model.config.backbone.num_hidden_layers + 1
     [shares] = evaluation_batches(store.lengths[rows], batch_size, 1)
     for share in tqdm(shares, desc=title, unit=" batches", leave=False, disable=None):
         batch, _ = collate(store, rows[share.index])
         batch = batch.to(model.device)
         states = hidden_states(model.backbone, batch, layers=every)  # (layers + 1, T, H)
-        for (name, layer), matrix in found.items():
+        for (name, layer), matrix in matrices.items():
             matrix[share.index] = poolings[name](states[layer], batch).float().cpu().numpy()
-    return found
+    return matrices
 
 
 def probe(

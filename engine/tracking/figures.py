@@ -94,7 +94,7 @@ def confusion(counts: np.ndarray, labels: list[str], share_of: str | None = None
 
 def heat_map(values: np.ndarray, rows: list[str], columns: list[str], title: str, below: str, beside: str) -> Figure:
     """Numbers (rows, columns) as colours with the number in each cell; the largest one has a frame."""
-    height, width = 0.4 * len(rows) + 1.4, 0.62 * len(columns) + 0.1 * max(map(len, rows)) + 1.6
+    height, width = 0.4 * len(rows) + 1.4, 0.62 * len(columns) + 0.1 * max(map(letters, rows)) + 1.6
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(values, cmap="viridis", aspect="auto")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import SHARED_DATA
-from data.duplicates import repeats, triple_key, triple_keys
+from data.duplicates import file_keys, repeats, triple_key
 from data.readers.source import open_source
 from data.schema import Example, Span
 
@@ -59,9 +59,10 @@ def test_what_stays_is_each_pair_once(rows):
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the competition's train.csv is absent")
 def test_the_real_file_has_42_exact_and_5_conflicting_repeats():
-    examples = [example for _, example in open_source(str(REAL), "boostcamp", "train", "data.train").examples()]
+    source = open_source(str(REAL), "boostcamp", "train", "data.train")
+    examples = [example for _, example in source.examples()]
     names = sorted({example.label for example in examples})
-    found = repeats(triple_keys(examples), np.array([names.index(example.label) for example in examples]))
+    found = repeats(file_keys(source, ()), np.array([names.index(example.label) for example in examples]))
     assert (int(found.exact.sum()), int(found.other_label.sum())) == (42, 5)
     conflicts = {examples[number].id for number in np.flatnonzero(found.in_conflict)}
     assert {"6749", "12829", "8364", "32299", "22258", "11511", "277", "3296", "4212", "25094"} <= conflicts

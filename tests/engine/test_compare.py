@@ -11,7 +11,7 @@ import yaml
 from engine.compare import compare, main
 from engine.report.predictions import read_predictions
 from engine.scores.metrics import headline
-from engine.scores.prior import row_weights
+from engine.scores.scored import Scored
 
 LABELS = ["no_relation", "a", "b"]
 
@@ -68,7 +68,7 @@ def test_scores_differences_and_configuration(tmp_path, capsys):
         "run.seed": {"a": "1", "b": "5"}, "optim.lr": {"a": "0.1", "b": "0.2"}, "loss.gamma": {"a": "-", "b": "2"},
     }  # fmt: skip
     numbers = np.array([LABELS.index(label) for label in gold])
-    one, two = (headline(numbers, p, 0, LABELS) for p in (first, second))
+    one, two = (headline(Scored(numbers, p, 0, LABELS)) for p in (first, second))
     for run, wanted in zip(found["runs"], (one, two), strict=True):
         for key, value in run["scores"].items():
             assert value["score"] == pytest.approx(wanted[key], abs=1e-9)
@@ -177,8 +177,8 @@ def test_files_of_repeat_are_scored_as_their_runs(tmp_path):
         files.append(str(folder / "seed2.csv"))
     found = compare(files, 50)
     numbers = np.array([LABELS.index(label) for label in gold])
-    wanted = headline(numbers, first, 1, LABELS, row_weights(np.full(3, 1 / 3), numbers))
-    assert wanted["micro_f1"] != headline(numbers, first, 0, LABELS)["micro_f1"]
+    wanted = headline(Scored(numbers, first, 1, LABELS, np.full(3, 1 / 3)))
+    assert wanted["micro_f1"] != headline(Scored(numbers, first, 0, LABELS))["micro_f1"]
     for run in found["runs"]:
         for key in ("micro_f1", "micro_f1_prior", "auprc_prior"):
             assert run["scores"][key]["score"] == pytest.approx(wanted[key], abs=1e-6)

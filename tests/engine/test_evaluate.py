@@ -21,6 +21,7 @@ from engine.evaluate import Evaluation, NoEvaluation, predict
 from engine.loop import train
 from engine.report.finish import finish, write_predictions
 from engine.scores.metrics import headline
+from engine.scores.scored import Scored
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_scores_are_those_of_the_whole_set(run):
     evaluation = run.parts.evaluation
     scores = evaluation.run(run.parts.model)
     gold = np.array(evaluation.store.labels)
-    expected = headline(gold, evaluation.predictions.probabilities, evaluation.negative)
+    expected = headline(Scored(gold, evaluation.predictions.probabilities, evaluation.negative))
     assert {name: scores[name] for name in expected} == expected
     logits = one_by_one(run.parts.model, evaluation.store)
     assert scores["loss"] == pytest.approx(F.cross_entropy(logits, torch.tensor(gold)).item(), abs=1e-6)
@@ -199,7 +200,7 @@ def test_report_best_weights_and_predictions_are_of_the_same_update(options, tmp
     )
     gold = np.array([names.index(row["label"]) for row in rows])
     written = np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
-    again = headline(gold, written, names.index("no_relation"))
+    again = headline(Scored(gold, written, names.index("no_relation")))
     assert {name: report["dev"][name] for name in again} == pytest.approx(again, abs=1e-9)
     model = AutoModel.from_pretrained(folder / "best").eval()
     best = load_file(folder / "checkpoints" / "step-00000002" / "model.safetensors")

@@ -18,7 +18,7 @@ from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
 from data.store import packed
-from data.store.columns import Columns
+from data.store.arrays import GrowingArrays
 from data.store.packed import load, prepare
 from models.tokens import wordpiece_tokenizer
 
@@ -305,7 +305,7 @@ def test_name_of_the_file_does_not_change_the_key(tmp_path):
 
 def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     """An exception in the middle of encoding, and one in the middle of writing."""
-    encode, save = Encoder.encode, Columns.append
+    encode, save = Encoder.encode, GrowingArrays.append
 
     def broken_encode(self, examples):
         yield from list(encode(self, examples))[:3]
@@ -317,15 +317,15 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Encoder, "encode", encode)
     assert folders(tmp_path) == []
 
-    def broken_save(columns, name, rows):
+    def broken_save(arrays, name, rows):
         if name == "labels":
             raise OSError(28, "No space left on device")
-        save(columns, name, rows)
+        save(arrays, name, rows)
 
-    monkeypatch.setattr(Columns, "append", broken_save)
+    monkeypatch.setattr(GrowingArrays, "append", broken_save)
     with pytest.raises(ValueError, match=r"data\.cache_dir: cannot write the token store to .*No space left"):
         make_store(tmp_path)
-    monkeypatch.setattr(Columns, "append", save)
+    monkeypatch.setattr(GrowingArrays, "append", save)
     assert folders(tmp_path) == []
     assert len(make_store(tmp_path)) == 5
     assert len(folders(tmp_path)) == 1

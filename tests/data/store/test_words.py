@@ -7,7 +7,7 @@ import pytest
 from data.encode import Encoder, EncodingOptions
 from data.markers import added_tokens
 from data.schema import Example, Span
-from data.store.words import LONGEST, SHOWN, WordCount
+from data.store.words import LONGEST, SHOWN, Texts, WordCount
 from models.tokens import add_tokens, wordpiece_tokenizer
 
 VOCABULARY = [
@@ -35,11 +35,12 @@ def tokenizer():
 
 
 def counted(tokenizer, examples: list[Example], **options) -> dict:
-    words = WordCount()
+    words, texts = WordCount(), Texts()
     options = EncodingOptions(**{"marker": "none"} | options)
     add_tokens(tokenizer, added_tokens(options.marker, options.types))
     for example, encoded in zip(examples, Encoder(tokenizer, options).encode(examples), strict=True):
-        words.add(example.text, encoded.pieces, encoded.unknown)
+        texts.add(example.text, encoded.pieces, encoded.unknown)
+    words.join(texts)
     facts = words.facts(tokenizer)
     assert json.loads(json.dumps(facts)) == facts
     return facts

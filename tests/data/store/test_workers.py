@@ -19,8 +19,8 @@ from hypothesis.extra import numpy as arrays
 from data.readers.ids import FirstUse
 from data.schema import Example
 from data.store import packed, words, workers
+from data.store.arrays import GrowingArrays
 from data.store.chunk import Task
-from data.store.columns import Columns
 from data.store.packed import prepare
 from tests.data.store import test_packed
 from tests.data.store.test_packed import LABELS, ROOT, Rows, folders, make_encoder, make_store, source
@@ -127,14 +127,14 @@ def test_parts_come_back_in_order_and_are_bounded(monkeypatch):
     st.sampled_from([(), (2,), (2, 3, 2)]),
     st.data(),
 )
-def test_columns_are_the_files_that_numpy_writes(tmp_path_factory, sizes, dtype, shape, data):
-    folder = tmp_path_factory.mktemp("columns")
+def test_growing_arrays_are_the_files_that_numpy_writes(tmp_path_factory, sizes, dtype, shape, data):
+    folder = tmp_path_factory.mktemp("arrays")
     parts = [data.draw(arrays.arrays(dtype, (size, *shape))) for size in sizes]
-    with Columns(folder) as columns:
+    with GrowingArrays(folder) as files:
         for part in parts:
-            columns.append("x", part)
-        assert columns.rows("x") == sum(sizes)
-        columns.close()
+            files.append("x", part)
+        assert files.rows("x") == sum(sizes)
+        files.close()
     expected = io.BytesIO()
     np.save(expected, np.concatenate(parts), allow_pickle=False)
     assert (folder / "x.npy").read_bytes() == expected.getvalue()
@@ -154,9 +154,9 @@ def test_rows_are_written_before_the_next_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(packed, "CHUNK", 5)
     written, append = [0], packed.append
 
-    def counted(columns, chunk, tokens):
+    def counted(arrays, chunk, tokens):
         written[0] += chunk.rows
-        append(columns, chunk, tokens)
+        append(arrays, chunk, tokens)
 
     class Streamed(Rows):
         def examples(self):

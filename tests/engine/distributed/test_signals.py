@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import train as program
+from conftest import read_metrics
 from engine.distributed import signals
 from engine.distributed.signals import StopRequested, StopSignal
-from engine.tracking import tracker as tracking
 
 ROOT = Path(__file__).parents[3]
 RUN = {"model__dropout": 0.2, "train__epochs": 2, "train__save_every": 4, "eval__every": 3, "eval__batch_size": 8}
@@ -23,7 +23,7 @@ RUN = {"model__dropout": 0.2, "train__epochs": 2, "train__save_every": 4, "eval_
 
 def result(folder: Path) -> dict:
     newest = max((folder / "checkpoints").glob("step-*"))
-    lines = [{k: v for k, v in line.items() if k != "speed"} for line in tracking.read(folder / "metrics.jsonl")]
+    lines = [{k: v for k, v in line.items() if k != "speed"} for line in read_metrics(folder)]
     files = [newest / "model.safetensors", newest / "optimizer.safetensors", folder / "predictions" / "dev.csv"]
     return {"lines": lines, **{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}}
 
@@ -106,12 +106,12 @@ def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatc
         assert program.main(options(**name, **RUN)) == 143
     state = json.loads((folder / "checkpoints" / "step-00000003" / "state.json").read_text())["state"]
     assert (state["step"], state["owes_evaluation"], state["best_step"]) == (3, True, None)
-    assert [line["split"] for line in tracking.read(folder / "metrics.jsonl")] == ["train"] * 3
+    assert [line["split"] for line in read_metrics(folder)] == ["train"] * 3
     with monkeypatch.context() as patch:
         patch.setattr("engine.loop.seed_update", killed)  # the first thing of the next update
         with pytest.raises(KilledError):
             program.main(options(**name, **RUN))
-    lines = tracking.read(folder / "metrics.jsonl")
+    lines = read_metrics(folder)
     assert [(line["step"], line["split"]) for line in lines[2:]] == [(3, "train"), (3, "dev")]
     assert program.main(options(**name, **RUN)) == 0
     assert result(folder) == straight
@@ -121,7 +121,7 @@ def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatc
     events.Reload()
     assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4, 5, 6]
     assert [event.step for event in events.Scalars("dev/loss")] == [3, 6]
-    scores = [line["micro_f1"] for line in tracking.read(folder / "metrics.jsonl") if line["split"] == "dev"]
+    scores = [line["micro_f1"] for line in read_metrics(folder) if line["split"] == "dev"]
     better = [3, 6] if scores[1] > scores[0] else [3]
     assert [event.step for event in events.Images("confusion/counts")] == better
 

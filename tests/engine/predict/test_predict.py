@@ -21,11 +21,13 @@ from engine.compare import main as compare
 from engine.predict import Predictor
 from engine.predict import __main__ as command
 from engine.predict.__main__ import main as predict
-from engine.predict.vote import check_probabilities, check_weights, hard, soft
+from engine.predict.vote import check_weights, hard, soft
 from engine.repeat import __main__ as repeat
 from engine.report.writers import Row, boostcamp
 from engine.scores.intervals import intervals_line
 from engine.scores.metrics import headline
+from engine.scores.probabilities import check_probabilities
+from engine.scores.scored import Scored
 from train import main as train
 
 REVIEWS = [("재미있다", "좋음"), ("지루하다", "나쁨"), ("또 본다", "좋음"), ("졸렸다", "나쁨"), ("그저 그렇다", "보통")]
@@ -141,7 +143,7 @@ def test_a_hard_vote_is_scored_as_its_file_is(runs, told, tmp_path, monkeypatch,
     assert code == 0
     rows, written, labels = table(tmp_path / "out")
     assert [labels.index(row["predicted"]) for row in rows] == written.argmax(axis=1).tolist() == wanted
-    found = headline(np.array(gold), written, 0)
+    found = headline(Scored(np.array(gold), written, 0))
     assert found["accuracy"] == 100 * np.mean(np.array(wanted) == gold) > 50
     assert compare([str(tmp_path / "out"), "--resamples", "10"]) == 0
     again = capsys.readouterr().out

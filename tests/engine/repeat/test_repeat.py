@@ -25,6 +25,7 @@ from engine.repeat import runs as comparison
 from engine.repeat.__main__ import main, spread, table
 from engine.scores.metrics import headline
 from engine.scores.prior import KLUE_DEV
+from engine.scores.scored import Scored
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_folds_predict_every_row_once(repeat, sample_files):
         labels = [*written[0]][3:]
         gold = np.array([labels.index(one["label"]) for one in written])
         probabilities = np.array([[float(one[label]) for label in labels] for one in written])
-        wanted = headline(gold, probabilities, labels.index("no_relation"))
+        wanted = headline(Scored(gold, probabilities, labels.index("no_relation")))
         assert part["scores"] == pytest.approx({key: wanted[key] for key in part["scores"]}, abs=1e-6)
         assert (part["rows"], part["left_out"]) == (70, 0)
         # each row from the model that did not train on it
@@ -246,7 +247,7 @@ def test_the_table_says_of_whom_labels_have_no_row():
     final = {"name": "final", "scores": {}, "labels": 0, "absent_classes": 0}
     summary = {"runs": [*runs, final], "scores": {}, "out_of_fold": [], "out_of_fold_scores": {}}
     said = "no row of 1 of the 3 labels: AUPRC is the mean of the other 2, macro-F1 of these and of what was predicted"
-    assert table(summary)[-2:] == ["final         -", f"a, c: {said}"]
+    assert table(summary)[-2:] == ["final      -", f"a, c: {said}"]
 
 
 def test_a_run_that_fails_says_how_to_go_on(repeat, monkeypatch, capsys):

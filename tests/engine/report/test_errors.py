@@ -14,10 +14,12 @@ from tensorboard.util.tensor_util import make_ndarray
 import train as program
 from data.schema import Example, Span
 from engine.report import error_figures
-from engine.report.error_rows import Judged, escaped, examples_table, marked
+from engine.report.error_rows import Judged, examples_table, marked
 from engine.report.errors import class_table, classes_with_groups, group_means, write_errors
 from engine.report.mistakes import error_by_length
 from engine.scores.calibration import reliability
+from engine.scores.scored import Scored
+from engine.tables import escaped
 from engine.tracking import figures
 
 NAMES = ["no_relation", "per:title", "org:top_members/employees", "아주_드문"]
@@ -44,7 +46,8 @@ def judged() -> Judged:
     losses = -np.log(probabilities[np.arange(6), labels])
     ids = [f"row_{number}" for number in range(6)]
     examples = {id: example(number) for number, id in enumerate(ids) if number != 4}
-    return Judged(ids, labels, probabilities, losses, np.array([9, 12, 12, 20, 33, 70]), NAMES, examples)
+    scored = Scored(labels, probabilities, 0, NAMES)
+    return Judged(scored, ids, losses, np.array([9, 12, 12, 20, 33, 70]), examples)
 
 
 def test_entities_are_marked_where_they_stand():
@@ -76,7 +79,7 @@ def test_lists_hold_label_prediction_and_the_sentence(judged):
 
 
 def test_classes_have_training_counts_and_thirds(judged):
-    classes = classes_with_groups(judged, np.array([900, 50, 400, 3]), negative=0)
+    classes = classes_with_groups(judged.scored, np.array([900, 50, 400, 3]))
     assert [row["group"] for row in classes] == ["negative", "middle", "head", "tail"]
     assert [row["train"] for row in classes] == [900, 50, 400, 3]
     assert [row["support"] for row in classes] == [2, 2, 2, 0]
@@ -93,8 +96,9 @@ def test_files_and_tensorboard(judged, tmp_path):
     folder = tmp_path / "errors"
     folder.mkdir()
     (folder / "old").write_text("of an earlier finish")
-    told = write_errors(folder, judged, np.array([900, 50, 400, 3]), 0, step=7, tensorboard=True)
-    assert told["calibration"]["ece"] == pytest.approx(reliability(judged.labels, judged.probabilities).ece)
+    told = write_errors(folder, judged, np.array([900, 50, 400, 3]), step=7, tensorboard=True)
+    scored = judged.scored
+    assert told["calibration"]["ece"] == pytest.approx(reliability(scored.labels, scored.probabilities).ece)
     pictures = {
         "confusion_counts", "confusion_by_true_label", "confusion_by_predicted_label", "precision_recall",
         "reliability", "f1_by_count", "error_by_length",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from engine.scores.metrics import accuracy, auprc, confusion, headline, macro_f1, micro_f1, per_class
+from engine.scores.scored import Scored
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 PREDICTIONS = DATA / "klue-re-dev-predictions" / "test_probabilities.csv"
@@ -71,7 +72,7 @@ def random_case(seed: int, examples: int, classes: int, step: float | None) -> t
 def test_scores_of_published_predictions(published):
     gold, probabilities, names = published
     assert (names[NEGATIVE], len(gold)) == ("no_relation", 7765)
-    scores = headline(gold, probabilities, NEGATIVE)
+    scores = headline(Scored(gold, probabilities, NEGATIVE))
     assert scores["micro_f1"] == pytest.approx(73.02538231120921, abs=1e-9)
     assert scores["auprc"] == pytest.approx(77.2504445460425, abs=1e-9)
     assert scores["accuracy"] == pytest.approx(81.12041210560206, abs=1e-9)
@@ -137,7 +138,7 @@ def test_the_mistakes_of_others_give_other_numbers(published):
         "all 30 classes": (100 * sk.f1_score(gold, predicted, average="micro"), 81.12),
         "weighted mean": (100 * sk.f1_score(gold, predicted, average="weighted"), None),
     }
-    ours = headline(gold, probabilities, NEGATIVE)
+    ours = headline(Scored(gold, probabilities, NEGATIVE))
     for name, (value, documented) in wrong_auprc.items():
         assert value == pytest.approx(documented, abs=0.006), name
         assert abs(ours["auprc"] - value) > 0.2, name
@@ -149,12 +150,12 @@ def test_the_mistakes_of_others_give_other_numbers(published):
 @pytest.mark.real_data
 def test_scores_of_the_whole_are_no_means_of_batches(published):
     gold, probabilities, _ = published
-    ours = headline(gold, probabilities, NEGATIVE)
+    ours = headline(Scored(gold, probabilities, NEGATIVE))
     area, score = batch_means(gold, probabilities, 64)
     assert ours["auprc"] - area > 13
     assert ours["micro_f1"] != pytest.approx(score, abs=0.1)
     order = np.random.default_rng(0).permutation(len(gold))
-    assert headline(gold[order], probabilities[order], NEGATIVE) == pytest.approx(ours, abs=1e-9)
+    assert headline(Scored(gold[order], probabilities[order], NEGATIVE)) == pytest.approx(ours, abs=1e-9)
 
 
 # definitions ------------------------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def test_the_negative_class_may_be_any_number():
 
 def test_without_a_negative_class_micro_f1_is_accuracy():
     labels, probabilities = random_case(5, 200, 6, None)
-    scores = headline(labels, probabilities, None)
+    scores = headline(Scored(labels, probabilities, None))
     assert scores["micro_f1"] == pytest.approx(scores["accuracy"], abs=1e-12)
 
 
@@ -206,7 +207,7 @@ def test_macro_f1_and_accuracy_equal_scikit_learn():
     labels, probabilities = random_case(1, 300, 5, None)
     predicted = probabilities.argmax(1)
     by_class = sk.f1_score(labels, predicted, average=None)
-    assert macro_f1(labels, predicted, 5) == pytest.approx(100 * by_class.mean(), abs=1e-9)
+    assert macro_f1(labels, predicted) == pytest.approx(100 * by_class.mean(), abs=1e-9)
     assert accuracy(labels, predicted) == pytest.approx(100 * sk.accuracy_score(labels, predicted), abs=1e-9)
 
 
@@ -232,8 +233,8 @@ def test_a_class_without_a_positive_is_left_out_of_auprc_and_counted():
     mean, areas = auprc(labels, probabilities)
     assert np.isnan(areas).tolist() == [False, False, True, False, True, False]
     assert mean == pytest.approx(areas[[0, 1, 3, 5]].mean(), abs=1e-12)
-    assert headline(labels, probabilities, 0)["absent_classes"] == 2
-    assert np.isfinite(list(headline(labels, probabilities, 0).values())).all()
+    assert headline(Scored(labels, probabilities, 0))["absent_classes"] == 2
+    assert np.isfinite(list(headline(Scored(labels, probabilities, 0)).values())).all()
 
 
 def test_float32_probabilities_are_accepted():
@@ -267,7 +268,7 @@ def test_what_is_no_probability_is_refused(spoil):
     with pytest.raises(ValueError, match=r"40 of 40 rows are no probabilities; row 0 .*apply softmax once"):
         auprc(labels, spoiled)
     with pytest.raises(ValueError, match="no probabilities"):
-        headline(labels, spoiled, 0)
+        headline(Scored(labels, spoiled, 0))
 
 
 def test_a_single_wrong_row_is_found():
@@ -281,7 +282,7 @@ def test_table_by_class_equals_scikit_learn():
     labels, probabilities = random_case(8, 400, 5, None)
     labels[labels == 3] = 0  # a class without an example
     names = ["a", "b", "c", "d", "e"]
-    table = per_class(labels, probabilities, names)
+    table = per_class(Scored(labels, probabilities, None, names))
     predicted = probabilities.argmax(1)
     report = sk.classification_report(
         labels, predicted, labels=range(5), target_names=names, output_dict=True, zero_division=0

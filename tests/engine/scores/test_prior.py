@@ -13,6 +13,7 @@ from data.sentences import sentence_key
 from engine.scores.intervals import bootstrap
 from engine.scores.metrics import headline
 from engine.scores.prior import KLUE_DEV, check_prior, label_prior, row_weights
+from engine.scores.scored import Scored
 from refusals import refused
 from train import main
 
@@ -53,10 +54,10 @@ def test_a_weighted_score_is_that_of_a_dev_set_with_the_target_s_counts():
     prior = np.array([6, 12, 18]) / 36
     weights = row_weights(prior, labels)
     assert weights.mean() == pytest.approx(1)
-    found = headline(labels, probabilities, 0, (), weights)
+    found = headline(Scored(labels, probabilities, 0, (), prior))
     there = np.repeat(np.arange(12), times)
-    expected = headline(labels[there], probabilities[there], 0)
-    plain = headline(labels, probabilities, 0)
+    expected = headline(Scored(labels[there], probabilities[there], 0))
+    plain = headline(Scored(labels, probabilities, 0))
     for name in ("micro_f1", "auprc", "accuracy"):
         assert found[f"{name}_prior"] == pytest.approx(expected[name], abs=1e-9), name
         assert abs(expected[name] - plain[name]) > 0.01, name
@@ -73,7 +74,7 @@ def test_weighted_scores_by_hand_and_by_scikit_learn():
     prior = np.array([0.2, 0.4, 0.4])
     weights = row_weights(prior, labels)
     assert weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2, 2])
-    found = headline(labels, probabilities, 0, (), weights)
+    found = headline(Scored(labels, probabilities, 0, (), prior))
     assert found["accuracy_prior"] == pytest.approx(100 * (2 / 3 + 2) / 5)
     # said 1: weights 1/3 and 2; to be found: 2 and 2; right: 2
     assert found["micro_f1_prior"] == pytest.approx(100 * 2 * 2 / (1 / 3 + 2 + 2 + 2))
@@ -94,7 +95,7 @@ def test_labels_without_dev_rows_leave_their_share_to_the_others():
         check_prior(prior, labels, ["a", "b", "c"])
     with pytest.raises(ValueError, match="every label of the dev rows has the share 0"):
         check_prior(np.array([0, 0, 1.0]), labels, ["a", "b", "c"])
-    zero = headline(labels, np.tile([0.5, 0.3, 0.2], (4, 1)), 0, (), row_weights(np.array([1.0, 0, 0]), labels))
+    zero = headline(Scored(labels, np.tile([0.5, 0.3, 0.2], (4, 1)), 0, (), np.array([1.0, 0, 0])))
     assert zero["auprc_prior"] == 100.0  # label 1 weighs nothing and has no place in the mean
     assert zero["accuracy_prior"] == 100.0
 
@@ -154,7 +155,7 @@ def test_a_run_shows_and_follows_weighted_scores(folder, capsys):
     known = label_prior(prior, names)
     sentences = json.loads((folder.path / "dev.json").read_text(encoding="utf-8"))
     groups = np.array([sentence_key(row["sentence"]) for row in sentences])
-    again = bootstrap(gold, written, names.index("no_relation"), groups, names, known)
+    again = bootstrap(Scored(gold, written, names.index("no_relation"), names, known, groups))
     found = {name: report["intervals"][name] for name in again}
     for name, interval in again.items():
         assert found[name] == pytest.approx(interval), name

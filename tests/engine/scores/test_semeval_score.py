@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.scores.metrics import directed_relations, headline, semeval_f1
+from engine.scores.scored import Scored
 
 RELATIONS = (
     "Cause-Effect", "Component-Whole", "Content-Container", "Entity-Destination", "Entity-Origin",
@@ -78,7 +79,7 @@ def test_is_neither_the_mean_over_labels_nor_blind_to_direction():
     gold = np.where(random.random(3000) < 0.5, 1, gold)  # one label is half of all
     proposed = np.where(random.random(3000) < 0.6, gold, random.integers(0, 19, 3000))
     probabilities = np.eye(19)[proposed]
-    scores = headline(gold, probabilities, OTHER, NAMES)
+    scores = headline(Scored(gold, probabilities, OTHER, NAMES))
     assert scores["semeval"] == pytest.approx(
         official([NAMES[g] for g in gold], [NAMES[p] for p in proposed]), abs=1e-9
     )
@@ -112,10 +113,10 @@ NOT_DIRECTED = {
 def test_other_label_sets_have_no_such_score(names, negative):
     assert directed_relations(names, negative) is None
     labels = np.arange(len(names))
-    assert "semeval" not in headline(labels, np.eye(len(names)), negative, names)
+    assert "semeval" not in headline(Scored(labels, np.eye(len(names)), negative, names))
 
 
 def test_labels_need_no_other():
     names = ["a(e1,e2)", "a(e2,e1)", "b(e2,e1)"]
     assert directed_relations(names, None).tolist() == [0, 0, 1]
-    assert headline(np.arange(3), np.eye(3), None, names)["semeval"] == 100
+    assert headline(Scored(np.arange(3), np.eye(3), None, names))["semeval"] == 100

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 
 
-class Columns:
+class GrowingArrays:
     """A folder of arrays. Rows are appended to them; `close` writes how many there are into their headers.
 
     numpy leaves room in a header for the first dimension to grow, so the files are those that `np.save` would write.
@@ -18,7 +18,7 @@ class Columns:
         self.files: dict[str, BinaryIO] = {}
         self.shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
 
-    def __enter__(self) -> "Columns":
+    def __enter__(self) -> "GrowingArrays":
         return self
 
     def __exit__(self, *_) -> None:
