@@ -47,7 +47,7 @@ class Tracker:
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         self.scalars(split, step, numbers, speed)
-        if split != "train" and numbers:
+        if split != "train":
             scores = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             tqdm.write(f"update {step} (epoch {epoch:.2f})  {split}: {scores}")
             sys.stdout.flush()  # also into a file: whoever follows it, or finds it after a crash, sees the last line

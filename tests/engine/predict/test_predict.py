@@ -479,7 +479,17 @@ def test_from_python(runs):
         predictor([rows[0], {"text": "하나"}])
     with pytest.raises(ValueError, match=r"row 1: the row has no entities"):
         predictor(["하나"])
-    assert not torch.is_grad_enabled() or not predictor.model.training
+    assert not predictor.model.training
+
+
+def test_a_prediction_takes_no_gradient(runs):
+    """A graph of all batches would fill the memory."""
+    predictor, graphs = Predictor(runs.a, device="cpu"), []
+    predictor.model.register_forward_hook(lambda model, given, output: graphs.append(output.logits.requires_grad))
+    assert any(parameter.requires_grad for parameter in predictor.model.parameters())
+    assert torch.is_grad_enabled()
+    predictor(sample.rows("dev")[:3])
+    assert graphs == [False]
 
 
 def test_texts_from_python(runs):

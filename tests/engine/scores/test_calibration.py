@@ -23,6 +23,16 @@ def test_by_hand():
     assert found.ece == pytest.approx((1 * 40 + 2 * 20 + 2 * 5) / 5)
 
 
+def test_a_bin_holds_its_upper_edge():
+    """Quarters are numbers that a float holds exactly: 0.75 is in the third bin, 1 in the last, 0.25 in the first."""
+    found = reliability(np.array([1, 1, 0]), two_classes([0.75, 1.0, 0.75]), bins=4)
+    assert found.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert found.counts.tolist() == [0, 0, 2, 1]
+    quarters = np.full((2, 4), 0.25)
+    assert reliability(np.array([0, 1]), quarters, bins=4).counts.tolist() == [2, 0, 0, 0]
+    assert reliability(np.array([0, 1]), quarters[:, :2] * 2, bins=2).counts.tolist() == [2, 0]
+
+
 def test_certain_and_right_is_calibrated_and_certain_and_wrong_is_not():
     sure = np.eye(3)[[0, 1, 2, 2]]
     assert reliability(np.array([0, 1, 2, 2]), sure).ece == 0

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from engine.config import EvalConfig
+from engine.scores.intervals import bootstrap
 from engine.scores.metrics import accuracy, auprc, confusion, headline, macro_f1, micro_f1, per_class
 from engine.scores.scored import Scored
+from engine.scores.titles import SCORES, WEIGHTED
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 PREDICTIONS = DATA / "klue-re-dev-predictions" / "test_probabilities.csv"
@@ -304,3 +308,12 @@ def test_table_by_class_equals_scikit_learn():
 def test_rows_of_the_confusion_matrix_are_true_classes():
     counts = confusion(np.array([0, 0, 0, 1]), np.array([2, 2, 0, 1]), 4)
     assert counts.tolist() == [[1, 0, 2, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_every_score_has_a_title_and_every_title_is_a_score():
+    """The one list: what is computed, resampled, shown, and may choose the best weights."""
+    names = ["Other", "A(e1,e2)", "A(e2,e1)"]
+    scored = Scored(np.arange(3), np.eye(3), 0, names, np.full(3, 1 / 3))
+    assert {*headline(scored)} - {"absent_classes"} == {*SCORES} == {*bootstrap(scored, 2)}
+    assert get_args(get_type_hints(EvalConfig)["metric"]) == tuple(SCORES)
+    assert WEIGHTED == ("micro_f1", "auprc", "accuracy")

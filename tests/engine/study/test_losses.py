@@ -72,11 +72,13 @@ def test_thirds_by_training_count_without_the_negative_class():
 
 def test_scores_of_a_report_by_hand():
     rows = [{"f1": f1, "support": support} for f1, support in [(90.0, 9), (60.0, 4), (0.0, 0), (20.0, 2)]]
-    report = {"dev": {"micro_f1": 70.0, "macro_f1": 42.5, "auprc": 55.0, "loss": 1.0}, "classes": rows}
+    dev = {"micro_f1": 70.0, "macro_f1": 42.5, "auprc": 55.0, "accuracy_prior": 60.0, "loss": 1.0, "absent_classes": 1}
+    report = {"dev": dev, "classes": rows}
     assert np.isnan(class_f1(report)[2])
     found = scores_of(report, {"head": [0], "middle": [1, 2], "tail": [3]})
     assert found == {
-        "micro_f1": 70.0, "macro_f1": 42.5, "auprc": 55.0, "head_f1": 90.0, "middle_f1": 60.0, "tail_f1": 20.0,
+        "micro_f1": 70.0, "macro_f1": 42.5, "auprc": 55.0, "accuracy_prior": 60.0,
+        "head_f1": 90.0, "middle_f1": 60.0, "tail_f1": 20.0,
     }  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def test_it_leaves_tables_a_picture_and_hparams(options, tmp_path, monkeypatch, 
     assert not other.exists()  # of the study before
     folder = tmp_path / "runs" / "study"
     found = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
-    assert list(found["scores"]) == ["micro_f1", "macro_f1", "auprc", "head_f1", "middle_f1", "tail_f1"]
+    assert list(found["scores"]) == ["micro_f1", "auprc", "macro_f1", "head_f1", "middle_f1", "tail_f1"]
     named = {row["name"]: (row["mean"], row["difference"]) for row in found["scores"]["micro_f1"]}
     assert named == {"cross_entropy": (42.5, 0.0), "focal": (52.5, 10.0), "poly1,epsilon=2": (62.5, 20.0)}
     assert {(row["mean"], row["difference"]) for row in found["scores"]["tail_f1"]} == {(None, None)}

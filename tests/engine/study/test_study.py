@@ -163,7 +163,7 @@ def test_paired_differences_by_hand():
     assert other["difference_95"] == pytest.approx(4.302653 / 3**0.5, abs=1e-5)  # Student's t of 2 degrees of freedom
     table = lines([cls, other], "cls")
     assert table[1].split() == ["cls", "74.00", "4.00", "-", "-", "-"]
-    assert table[2].split() == ["mean", "76.00", "5.00", "+2.00", "1.00", "±", "2.48"]
+    assert table[2].split() == ["mean", "76.00", "5.00", "+2.00", "1.00", "±2.48"]
 
 
 def test_one_seed_has_no_spread():

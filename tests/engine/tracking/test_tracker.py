@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +10,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from conftest import read_metrics
+from conftest import ROOT, read_metrics
 from engine.arguments.parse import parse
 from engine.tracking import figures
-from engine.tracking import tracker as tracking
 from engine.tracking.hparams import main_options
-from engine.tracking.tracker import NoWriter, Silent, Tracker, keep_until
+from engine.tracking.tracker import NoWriter, Silent, Tracker, Writer, keep_until
 
 
 def scalars(folder) -> dict[str, list[tuple[int, float]]]:
@@ -92,12 +92,34 @@ def test_scores_are_printed_and_training_lines_are_not(tmp_path, capsys):
     tracker.close()
 
 
-@pytest.mark.parametrize("stand_in, real", [(Silent, Tracker), (NoWriter, tracking.SummaryWriter)])
-def test_what_stands_in_takes_whatever_is_called(stand_in, real):
-    called = {"Tracker": ("log", "confusion", "text", "close"), "SummaryWriter": ("add_scalar", "add_text", "close")}
-    for name in called[real.__name__]:
-        assert callable(getattr(real, name))
-        assert getattr(stand_in(), name)(*range(len(inspect.signature(getattr(real, name)).parameters) - 1)) is None
+def called(owner: str) -> set[str]:
+    """The methods that any source of the program calls on what is named `owner`."""
+    sources = [ROOT / "train.py", *(ROOT / "engine").rglob("*.py")]
+    return {name for path in sources for name in re.findall(rf"\b{owner}\.(\w+)\(", path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("stand_in, real, owner", [(Silent, Tracker, "tracker"), (NoWriter, Writer, r"self\.writer")])
+def test_what_stands_in_takes_whatever_is_called(stand_in, real, owner):
+    names = called(owner)
+    assert len(names) > 4
+    assert "close" in names
+    for name in names - {"add_figure"}:  # no figure is drawn without TensorBoard, see the test of figures
+        arguments = range(len(inspect.signature(getattr(real, name)).parameters) - 1)
+        assert getattr(stand_in(), name)(*arguments) is None, name
+
+
+def test_without_tensorboard_a_tracker_takes_the_same_calls_and_leaves_the_record_alone(tmp_path):
+    tracker = Tracker(tmp_path, 0, owes_evaluation=False, tensorboard=False)
+    options = main_options(parse([])[0])
+    tracker.text("configuration", "a: 1")
+    tracker.options(options)
+    tracker.log("train", 1, 0.5, {"loss": 1.0}, {"tokens_per_second": 7.0})
+    tracker.confusion(1, SimpleNamespace(predictions=SimpleNamespace(probabilities=np.eye(2))))
+    tracker.final(1, options, {"micro_f1": 60.0})
+    tracker.flush()
+    tracker.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+    assert len(read_metrics(tmp_path)) == 1
 
 
 def test_confusion_figures_go_to_tensorboard_only(tmp_path):
@@ -172,7 +194,11 @@ def test_all_runs_have_the_same_columns_of_the_same_types():
         ["--optim.head_lr", "1e-4", "--model.dropout", "0", "--train.precision", "bf16", "--model.freeze", "none"],
         ["--model.head", "bilstm", "--model.pooling", "cls", "--model.head_options.layers", "2"],
     ]
-    kinds = [{name: type(value) for name, value in main_options(parse(c)[0]).items()} for c in commands]
+    parsed = [parse(command)[0].resolved() for command in commands]
+    kinds = [{name: type(value) for name, value in main_options(config).items()} for config in parsed]
     assert all(each == kinds[0] for each in kinds)
     assert set(kinds[0].values()) == {str, float}
-    assert main_options(parse(commands[1])[0])["data.held_out"] == "2 of 5"
+    assert main_options(parsed[1])["data.held_out"] == "2 of 5"
+    rates = [{name: one[f"optim.{name}"] for name in ("lr", "head_lr")} for one in map(main_options, parsed)]
+    assert rates[0] == {"lr": 0.001, "head_lr": 0.001}  # the head learns at the rate of all where it has none
+    assert rates[2] == {"lr": 0.001, "head_lr": 1e-4}
