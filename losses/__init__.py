@@ -8,32 +8,16 @@
 The loop divides by the weight of the whole update, over all micro-batches and processes. `output.logits` is (B, C),
 `labels` (B,); with `views` v they have B * v rows, the views of an example next to each other, and one value an example
 comes back. A loss is made with `class_counts` (C,), the training examples of each class, and its own options, which are
-the `loss.*` options of the configuration. Adding one = one file + one line here.
+the `loss.*` options of the configuration. Adding one = one file + one line in `losses/pointwise.py`, or here where it
+needs views or neighbours.
 """
 
-from losses.adjusted import BalancedSoftmax, LogitAdjustment
-from losses.cross_entropy import ClassBalanced, CrossEntropy, InverseFrequency, LabelSmoothing
-from losses.dice import Dice
-from losses.focal import Focal
-from losses.ldam import Ldam
-from losses.noisy import GeneralizedCrossEntropy, SymmetricCrossEntropy
-from losses.poly1 import Poly1
+from losses.pointwise import POINTWISE
 from losses.r_drop import RDrop
 from losses.supervised_contrastive import SupervisedContrastive
 
 LOSSES = {
-    "cross_entropy": CrossEntropy,
-    "label_smoothing": LabelSmoothing,
-    "focal": Focal,
-    "class_balanced": ClassBalanced,
-    "inverse_frequency": InverseFrequency,
-    "ldam": Ldam,
-    "balanced_softmax": BalancedSoftmax,
-    "logit_adjustment": LogitAdjustment,
-    "poly1": Poly1,
-    "dice": Dice,
-    "generalized_cross_entropy": GeneralizedCrossEntropy,
-    "symmetric_cross_entropy": SymmetricCrossEntropy,
+    **POINTWISE,
     "r_drop": RDrop,
     "supervised_contrastive": SupervisedContrastive,
 }

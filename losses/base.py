@@ -6,6 +6,8 @@ import warnings
 
 from torch import Tensor, nn
 
+from losses.pointwise import POINTWISE
+
 
 class OverBase(nn.Module):
     """A loss over another one, `base`, with that one's own options; class weights are the base's."""
@@ -29,27 +31,29 @@ class OverBase(nn.Module):
         return other
 
 
-def bases() -> dict[str, type]:
-    """The losses that can be a base: those that need neither views nor neighbours."""
-    from losses import LOSSES  # here, because the registry names the losses that stand on others
-
-    return {key: loss for key, loss in LOSSES.items() if getattr(loss, "views", 1) == getattr(loss, "group", 1) == 1}
-
-
 def make_base(name: str, options: dict, class_counts: Tensor) -> nn.Module:
-    """The base `name` with its own options. Raises ValueError for names and options unknown."""
-    known = bases()
-    if name not in known:
-        raise ValueError(f"loss.base: got {name!r}, expected one of {', '.join(known)}")
-    own = [key for key in inspect.signature(known[name].__init__).parameters if key not in ("self", "class_counts")]
-    if unknown := [key for key in options if key not in own]:
-        raise ValueError(f"loss.base_options.{unknown[0]}: the loss {name} has no such option; it has {', '.join(own)}")
+    """The base `name` with its own options. Raises ValueError for names and options unknown, and for a base that
+    looks at more than one example.
+    """
+    if name not in POINTWISE:
+        raise ValueError(f"loss.base: got {name!r}, expected one of {', '.join(POINTWISE)} (losses/pointwise.py)")
+    parameters = inspect.signature(POINTWISE[name].__init__).parameters
+    known = [key for key in parameters if key not in ("self", "class_counts")]
+    if unknown := [key for key in options if key not in known]:
+        raise ValueError(
+            f"loss.base_options.{unknown[0]}: the loss {name} has no such option; it has {', '.join(known)}"
+        )
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            made = known[name](class_counts=class_counts, **options)
+            base = POINTWISE[name](class_counts=class_counts, **options)
     except ValueError as error:
         raise ValueError(str(error).replace("loss.", "loss.base_options.", 1)) from None
-    for warning in told:  # they name an option as if it stood for itself
+    for warning in caught:  # they name an option as if it stood for itself
         warnings.warn(str(warning.message).replace("loss.", "loss.base_options."), stacklevel=4)
-    return made
+    if (base.views, base.group) != (1, 1):
+        raise ValueError(
+            f"loss.base: {name} has views {base.views} and group {base.group}, expected 1 and 1: its line belongs in "
+            "losses/__init__.py, not in losses/pointwise.py"
+        )
+    return base

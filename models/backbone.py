@@ -28,13 +28,10 @@ def hidden_states(
     to; else it pads inside and takes the padding out again.
     """
     assert places is None or layers == 1, "places are read in the top layer"
-    way, few = implementation(backbone), places is not None and answers_few(backbone)
-    if way == PACKED:
-        states = packed_states(backbone, batch, added, layers, places if few else None)
-    else:
-        states = padded_states(backbone, batch, added, layers, places if few and way == PADDED else None)
-    few = few and way is not None
-    return states if places is None or few else states[places]  # (T, H) -> (B, S, H)
+    way = implementation(backbone)
+    few = places if way is not None and answers_few(backbone) else None  # those that the last layer is asked for
+    states = (packed_states if way == PACKED else padded_states)(backbone, batch, added, layers, few)
+    return states[places] if few is None and places is not None else states  # (T, H) -> (B, S, H)
 
 
 def packed_states(

@@ -13,9 +13,9 @@ from models.attention import Sentences, attend
 
 
 def answers_few(backbone: PreTrainedModel) -> bool:
-    """Whether `answer_few` was applied."""
+    """Whether the last layer looks at `Sentences.places`: `answer_few` says so on the layer itself."""
     layers = getattr(getattr(backbone, "encoder", None), "layer", None)
-    return bool(layers) and "forward" in vars(layers[-1])
+    return bool(layers) and getattr(layers[-1], "answers_few", False)
 
 
 def answer_few(backbone: PreTrainedModel) -> bool:
@@ -31,7 +31,7 @@ def answer_few(backbone: PreTrainedModel) -> bool:
         return False
     if getattr(backbone.config, "is_decoder", False):
         return False
-    layers[-1].forward = MethodType(forward, layers[-1])
+    layers[-1].forward, layers[-1].answers_few = MethodType(forward, layers[-1]), True
     return True
 
 

@@ -44,6 +44,10 @@ class Pooling(nn.Module):
         """What it makes of the states (B, states, H) at its places -> (B, features)."""
         return states.flatten(1)
 
+    def read(self, hidden: Tensor, batch: Batch, places: Tensor | None) -> Tensor:
+        """hidden as `forward` takes it or, with `places`, of those tokens alone, (B, states, H) -> (B, features)."""
+        return self(hidden, batch) if places is None else self.join(hidden)
+
 
 class PlacesPooling(Pooling):
     """What reads a fixed number of tokens in each sentence: the last layer need not compute the others."""

@@ -5,7 +5,7 @@ Legend: B examples, T tokens of all of them, H hidden size, F features, C classe
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
@@ -94,13 +94,15 @@ class RelationModel(PreTrainedModel):
         answer_few(backbone)
         self.backbone = backbone
 
+    @property
+    def reader(self) -> nn.Module:
+        """What makes features of hidden states: the pooling, or a head that reads the whole sentence in its place."""
+        return self.head if self.head.reads_sentence else self.pool
+
     def forward(self, batch: Batch) -> Output:
         added = None if self.embeddings is None else self.embeddings(batch)  # (T, E)
-        places = None if self.head.reads_sentence else self.pool.places(batch)  # (B, S)
+        places = self.reader.places(batch)  # (B, S); None where it reads all tokens
         hidden = hidden_states(self.backbone, batch, added, self.pool.layers, places)  # (T, H), with places (B, S, H)
-        if self.head.reads_sentence:
-            features = self.head.read(hidden, batch)  # (B, F)
-        else:
-            features = self.pool(hidden, batch) if places is None else self.pool.join(hidden)  # (B, F)
+        features = self.reader.read(hidden, batch, places)  # (B, F)
         logits = self.head(features)  # (B, C)
         return Output(logits=logits, features=features)

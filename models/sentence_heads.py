@@ -1,6 +1,7 @@
 """Heads that read the hidden states of the whole sentence in the place of a pooling.
 
-`read(hidden, batch)` makes features (B, F) of packed states, `forward` makes logits (B, C) of them.
+`read(hidden, batch)` makes features (B, F) of packed states, `forward` makes logits (B, C) of them. They would be
+poolings under the head `linear`, but saved models and configurations know them and their weights as heads.
 
 Legend: B examples, T tokens of all of them, H hidden size, C classes.
 """
@@ -13,13 +14,25 @@ from data.batch import Batch
 from models.segments import largest
 
 
-class RecurrentHead(nn.Module):
+class SentenceHead(nn.Module):
+    """Reads what a pooling would, and all of it; then `dropout` and the linear layer `out`."""
+
+    reads_sentence = True
+
+    def places(self, batch: Batch) -> Tensor | None:
+        """As a pooling's: it reads all tokens."""
+        return None
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.out(self.dropout(features))  # (B, C)
+
+
+class RecurrentHead(SentenceHead):
     """A recurrent network in both directions over the sentence, then dropout and a linear layer.
 
     Its features are the last states of the top layer: forwards at the last token, backwards at the first one.
     """
 
-    reads_sentence = True
     network: type[nn.RNNBase]
 
     def __init__(
@@ -41,16 +54,13 @@ class RecurrentHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(2 * size, classes)
 
-    def read(self, hidden: Tensor, batch: Batch) -> Tensor:
+    def read(self, hidden: Tensor, batch: Batch, places: None = None) -> Tensor:
         """hidden (T, H) -> (B, 2 * size)."""
         hidden = hidden.to(self.rnn.weight_ih_l0.dtype)  # autocast knows no recurrent networks on the CPU
         sentences = pack_sequence(hidden.split(batch.lengths.tolist()), enforce_sorted=False)
         last = self.rnn(sentences)[1]  # (2 * layers, B, size); an LSTM gives its cells, too
         last = last[0] if isinstance(last, tuple) else last
         return torch.cat([last[-2], last[-1]], dim=1)  # (B, 2 * size); layer by layer, forwards before backwards
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.out(self.dropout(features))  # (B, C)
 
 
 class BiLstmHead(RecurrentHead):
@@ -65,13 +75,11 @@ class BiGruHead(RecurrentHead):
     network = nn.GRU
 
 
-class CnnHead(nn.Module):
+class CnnHead(SentenceHead):
     """Convolutions over the tokens, ReLU, the maximum of each filter, dropout, linear (Kim 2014, arXiv 1408.5882).
 
     `filters` of each width in `kernels`. A sentence sees zeros beyond its ends, never its neighbour in the batch.
     """
-
-    reads_sentence = True
 
     def __init__(
         self,
@@ -92,7 +100,7 @@ class CnnHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(len(self.kernels) * filters, classes)
 
-    def read(self, hidden: Tensor, batch: Batch) -> Tensor:
+    def read(self, hidden: Tensor, batch: Batch, places: None = None) -> Tensor:
         """hidden (T, H) -> (B, filters * number of kernels)."""
         rows, place = batch.rows, torch.arange(len(hidden), device=hidden.device)
         maxima = []
@@ -103,6 +111,3 @@ class CnnHead(nn.Module):
             states = torch.where(inside[..., None], states, states.new_zeros(()))
             maxima.append(largest(torch.relu(weights(states.flatten(1))), rows, len(batch)))  # (B, filters)
         return torch.cat(maxima, dim=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.out(self.dropout(features))  # (B, C)

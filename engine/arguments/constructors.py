@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser
 from data.messages import nearest
 from engine.config import shown
 from losses import LOSSES
-from losses.base import bases
+from losses.pointwise import POINTWISE
 from models.heads import HEADS
 from models.pooling import POOLINGS
 
@@ -72,7 +72,7 @@ def choices(loss: str) -> tuple[Choice, ...]:
     own, *others = CHOICES
     if not {"base", "base_options"} <= own.parameters(loss).keys():
         return CHOICES
-    base = Choice("loss.base", "loss.base_options", bases(), own.given, own.defaults(loss)["base"])
+    base = Choice("loss.base", "loss.base_options", POINTWISE, own.given, own.defaults(loss)["base"])
     return (dataclasses.replace(own, given=own.given | {"base_options"}), *others, base)
 
 

@@ -71,6 +71,14 @@ def test_labels_with_few_rows_do_not_pile_up_in_one_part():
     assert np.bincount(part).tolist() == [8] * 5
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_sentences_with_the_most_rows_are_dealt_first(seed):
+    """Eight rows of one sentence and four sentences of two: dealt in another order, the eight come on top of some."""
+    sentences = np.repeat(np.arange(5), [2, 2, 8, 2, 2])
+    part = deal(np.zeros(16, dtype=int), sentences, [0.5, 0.5], seed)
+    assert np.bincount(part).tolist() == [8, 8]
+
+
 def test_another_seed_gives_another_split():
     labels = np.arange(100) % 2
     one, other = (deal(labels, np.arange(100), [0.8, 0.2], seed) for seed in (0, 1))

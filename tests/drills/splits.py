@@ -30,7 +30,7 @@ def weighted_loss():
     """Cross-entropy with a weight of its own for each class."""
     import torch
 
-    from losses import CrossEntropy
+    from losses.cross_entropy import CrossEntropy
 
     class Weighted(CrossEntropy):
         weights = torch.linspace(0.2, 5, 30, dtype=torch.float64)

@@ -16,7 +16,8 @@ from engine.distributed.signals import StopSignal
 from engine.ending import Ending, memory_advice
 from engine.guard import NonFiniteError
 from engine.tracking import tracker as tracking
-from losses import LOSSES, CrossEntropy
+from losses import LOSSES
+from losses.cross_entropy import CrossEntropy
 from models.relation import RelationModel
 
 FULL = OSError(errno.ENOSPC, "No space left on device")

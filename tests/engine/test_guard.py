@@ -1,4 +1,5 @@
-"""fp16: an overflow lowers the loss scale and changes nothing else; only twenty in a row are an error.
+"""The first update that is not finite is the one to blame. fp16: an overflow lowers the loss scale and changes nothing
+else; only twenty in a row are an error.
 
 PyTorch's scaler works on CPUs, too, where these tests use it with float32: what overflows is the scaled gradient.
 """
@@ -6,6 +7,7 @@ PyTorch's scaler works on CPUs, too, where these tests use it with float32: what
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,10 +16,21 @@ from accelerate.state import AcceleratorState
 from torch.amp import GradScaler
 
 from conftest import read_metrics
-from engine.guard import MOST_OVERFLOWS, NonFiniteError, OverflowGuard, make_guard
+from engine.guard import MOST_OVERFLOWS, FiniteGuard, NonFiniteError, OverflowGuard, make_guard
 from engine.loop import train
 
 pytestmark = pytest.mark.drill("R7")
+
+
+def test_the_first_update_that_is_not_finite_is_named():
+    """The host looks once in a while: by then others may have followed, computed with weights that stood still."""
+    optimizer = SimpleNamespace()
+    guard = make_guard(SimpleNamespace(device=torch.device("cpu"), mixed_precision="no"), optimizer)
+    assert isinstance(guard, FiniteGuard)
+    for step, (norm, bad) in enumerate([(1.0, None), (math.inf, 1), (2.0, 1), (math.nan, 1), (math.inf, 1)]):
+        guard.watch(torch.tensor(norm), step)
+        assert guard.bad_update() == bad
+        assert optimizer.found_inf.item() == (bad is not None)  # from then on no step changes anything
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import warnings
 import pytest
 import torch
 
+from engine.arguments.parse import parse
 from losses import LOSSES
+from losses.loss import Loss
+from losses.pointwise import POINTWISE
 from tests.losses import proofs
 from tests.losses.cases import COUNTS, draw, make
 
@@ -108,6 +111,42 @@ def test_a_loss_knows_whether_it_reads_class_counts(name, options, reads):
     output, labels = draw(loss.views)
     others = make(name, options, COUNTS.flip(0))(output, labels)
     assert torch.equal(loss(output, labels), others) is not reads
+
+
+# bases ------------------------------------------------------------------------------------------------------------
+
+
+class Halved(Loss):
+    """A user's own."""
+
+    def values(self, logits, labels):
+        return (logits.logsumexp(dim=1) - logits.gather(1, labels[:, None])[:, 0]) / 2
+
+
+def test_every_loss_of_one_example_can_be_a_base_and_no_other():
+    assert {name for name, loss in LOSSES.items() if loss.views == loss.group == 1} == set(POINTWISE), (
+        "a loss of one example at a time belongs in losses/pointwise.py, another one in losses/__init__.py"
+    )
+    assert POINTWISE.items() <= LOSSES.items()
+
+
+@pytest.mark.parametrize("outer", ["r_drop", "supervised_contrastive"])
+def test_one_line_makes_a_users_own_loss_a_base(monkeypatch, outer):
+    monkeypatch.setitem(POINTWISE, "halved", Halved)
+    silent = {"r_drop": {"alpha": 0.0}, "supervised_contrastive": {"factor": 0.0}}[outer]
+    output, labels = draw(2)
+    mine = make(outer, silent | {"base": "halved", "base_options": BALANCED})(output, labels)
+    torch.testing.assert_close(mine, make(outer, silent | {"base_options": BALANCED})(output, labels) / 2)
+    options = parse([f"--loss.name={outer}", "--loss.base=halved", "--loss.base_options.beta=0.9",
+                     "--loss.base_options.class_weights=class_balanced"])[0].loss.options  # fmt: skip
+    assert (options["base"], options["base_options"]) == ("halved", BALANCED | {"drw_epoch": None})
+
+
+@pytest.mark.parametrize("needs", [{"views": 2}, {"group": 4}])
+def test_a_base_that_looks_at_more_than_one_example_is_refused(monkeypatch, needs):
+    monkeypatch.setitem(POINTWISE, "wide", type("Wide", (Halved,), needs))
+    with pytest.raises(ValueError, match=r"loss\.base: wide has views \d and group \d, expected 1 and 1"):
+        make("r_drop", {"base": "wide"})
 
 
 # deferred re-weighting --------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Packed, padded and by transformers alone: the same numbers as one sentence at a time, whoever sits beside it."""
 
 import copy
+import functools
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from transformers import AlbertConfig, CamembertConfig, DebertaV2Config, DistilB
 from models.attention import PACKED, PADDED, Sentences, attend, attend_through, implementation
 from models.backbone import empty_backbone, hidden_states
 from models.dropout import draw_quickly, dropout
-from models.last_layer import answer_few
+from models.last_layer import answer_few, answers_few
 from models.layers import layers_of
 from models.packing import choose_attention, keeps_apart
 from models.relation import RelationConfig, RelationModel
@@ -189,6 +190,46 @@ def test_a_copy_of_a_model_reads_its_own_weights(tiny_config, packed, sequences)
     assert not torch.allclose(other(packed(sequences)).logits, before)
     expected = torch.stack([alone(other, tokens, packed) for tokens in sequences])
     torch.testing.assert_close(other(packed(sequences)).logits, expected, atol=1e-5, rtol=0)
+
+
+# what the last layer answers ----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", ["packed", "padded"])
+def test_the_last_layer_drops_attention_where_it_answers_few(tiny_config, packed, way):
+    """Of sentences of one token the only share is 1, so that a state is one of two: its share kept, or dropped."""
+    config = tiny_config("bert")
+    config.num_hidden_layers = config.num_attention_heads = 1
+    config.hidden_dropout_prob, config.attention_probs_dropout_prob = 0.0, 0.25
+    model = made(config, pooling="cls").train()
+    assert choose_attention(model.backbone, way, CPU, torch.float32)[0] == way
+    batch = packed([[5]] * 2000)
+    states = hidden_states(model.backbone, batch, places=model.pool.places(batch))[:, 0]  # (B, H)
+    kinds, which = (states * 1e4).round().unique(dim=0, return_inverse=True)
+    assert len(kinds) == 2
+    assert 0.75 - 0.05 < which.bincount().max() / len(states) < 0.75 + 0.05  # 5 standard deviations
+    still = hidden_states(model.eval().backbone, batch, places=model.pool.places(batch))[:, 0]
+    assert bool((still == still[0]).all())
+    assert (states - still).abs().max() > 1e-2
+
+
+@torch.no_grad()
+def test_a_layer_whose_forward_somebody_wrapped_is_not_asked_for_few(tiny_config, packed, sequences):
+    """Profilers and hooks put a `forward` of their own on a module."""
+    model = made(tiny_config("bert"), pooling="entity_start")
+    backbone = empty_backbone(model.config.backbone).eval()
+    backbone.load_state_dict(model.backbone.state_dict())
+    last = backbone.encoder.layer[-1]
+    last.forward = functools.partial(type(last).forward, last)
+    batch = packed(sequences)
+    for way in ("packed", "padded"):
+        choose_attention(model.backbone, way, CPU, torch.float32)
+        choose_attention(backbone, way, CPU, torch.float32)
+        assert (answers_few(model.backbone), answers_few(backbone)) == (True, False)
+        few = hidden_states(model.backbone, batch, places=model.pool.places(batch))
+        every = hidden_states(backbone, batch, places=model.pool.places(batch))
+        torch.testing.assert_close(few, every, atol=1e-5, rtol=0)
 
 
 # choosing ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -295,6 +296,20 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
         found[name] = len(set(folders(tmp_path)) - before)
     assert found == dict.fromkeys(["nothing", *CHANGES], 1)
     assert len(folders(tmp_path)) == 13
+
+
+def test_an_edited_reader_or_marker_gets_another_store(tmp_path, monkeypatch):
+    """Whoever edits a file of data/ in place must not get the store that the old one made."""
+    code, cache = tmp_path / "data", tmp_path / "cache"
+    shutil.copytree(ROOT / "data", code, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(packed, "__file__", str(code / "store" / "packed.py"))
+    for stores, edited in enumerate(("", "readers/klue.py", "markers.py", "store/words.py"), start=1):
+        if edited:
+            with (code / edited).open("a", encoding="utf-8") as file:
+                file.write("# edited\n")
+        for _ in range(2):
+            make_store(cache)
+            assert len(folders(cache)) == stores, edited
 
 
 def test_name_of_the_file_does_not_change_the_key(tmp_path):

@@ -21,7 +21,8 @@ from engine.config import Config
 from engine.guard import NonFiniteError
 from engine.loop import train
 from engine.parts import Run
-from losses import LOSSES, CrossEntropy
+from losses import LOSSES
+from losses.cross_entropy import CrossEntropy
 
 
 class Steep(CrossEntropy):
