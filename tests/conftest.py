@@ -38,7 +38,13 @@ class FinishedRun:
 
     @property
     def metrics(self) -> list[dict]:
-        return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        return metric_lines(self.folder)
+
+
+def metric_lines(folder: Path, speed: bool = True) -> list[dict]:
+    """A run's metrics.jsonl; without `speed`, only what the same run gives again."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if speed or key != "speed"} for line in lines]
 
 
 def environment() -> dict[str, str]:

@@ -153,8 +153,3 @@ def keep_until(path: Path, step: int, owes_evaluation: bool) -> list[dict]:
             continue
     write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
     return kept
-
-
-def read(path: Path) -> list[dict]:
-    """The lines of a metrics.jsonl."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

@@ -13,9 +13,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch.amp import GradScaler
 
+from conftest import metric_lines
 from engine.guard import MOST_OVERFLOWS, NonFiniteError, OverflowGuard, make_guard
 from engine.loop import train
-from engine.tracking import tracker as tracking
 
 pytestmark = pytest.mark.drill("R7")
 
@@ -81,7 +81,7 @@ def test_an_overflow_lowers_the_scale_and_changes_nothing_else(scaled):
         scale, steps = (scale, steps + 1) if moved else (scale / 2, steps)
         assert (now, counted) == (scale, steps)
     assert bool(torch.isfinite(weights(run)).all())
-    norms = [line["gradient_norm"] for line in tracking.read(run.folder / "metrics.jsonl") if "gradient_norm" in line]
+    norms = [line["gradient_norm"] for line in metric_lines(run.folder) if "gradient_norm" in line]
     assert [norm is None for norm in norms] == [not moved for _, moved, _ in seen]
 
 

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 import train as program
+from conftest import metric_lines
 from data import sample
 from data.labels import label_list
 from engine.guard import NonFiniteError
@@ -19,7 +20,6 @@ from engine.loop import train
 from engine.optim import lr_factor
 from engine.plan import Plan
 from engine.randomness import seed_of
-from engine.tracking import tracker as tracking
 from losses import LOSSES, CrossEntropy
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def relative_distance(mine: dict, theirs: dict) -> float:
 
 
 def lines(run, split: str) -> list[dict]:
-    return [line for line in tracking.read(run.folder / "metrics.jsonl") if line["split"] == split]
+    return [line for line in metric_lines(run.folder) if line["split"] == split]
 
 
 # one gradient -----------------------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_the_program_ends_with_code_3_and_keeps_the_last_checkpoint(
     kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert kept[-1] == "step-00000008"
     assert not (folder / "report.json").exists()
-    told = [line["loss"] for line in tracking.read(folder / "metrics.jsonl") if "loss" in line]
+    told = [line["loss"] for line in metric_lines(folder) if "loss" in line]
     assert told
     assert all(math.isfinite(value) for value in told)
 

@@ -9,11 +9,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from conftest import metric_lines
 from engine.arguments.parse import parse
 from engine.tracking import figures
-from engine.tracking import tracker as tracking
 from engine.tracking.hparams import main_options
-from engine.tracking.tracker import NoWriter, Silent, Tracker, keep_until, read
+from engine.tracking.tracker import NoWriter, Silent, SummaryWriter, Tracker, keep_until
 
 
 def scalars(folder) -> dict[str, list[tuple[int, float]]]:
@@ -55,11 +55,11 @@ def test_both_continue_after_the_step_of_the_checkpoint(tmp_path):
         first.log("train", step, step / 4, {"loss": float(step)})
     first.close()
     second = Tracker(tmp_path, 2, owes_evaluation=False, tensorboard=True)
-    assert [line["step"] for line in read(tmp_path / "metrics.jsonl")] == [1, 2]
+    assert [line["step"] for line in metric_lines(tmp_path)] == [1, 2]
     for step in (3, 4):
         second.log("train", step, step / 4, {"loss": 10.0 * step})
     second.close()
-    assert [line["loss"] for line in read(tmp_path / "metrics.jsonl")] == [1.0, 2.0, 30.0, 40.0]
+    assert [line["loss"] for line in metric_lines(tmp_path)] == [1.0, 2.0, 30.0, 40.0]
     assert scalars(tmp_path)["train/loss"] == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
 
 
@@ -77,7 +77,7 @@ def test_a_new_run_in_an_old_folder_starts_an_empty_file(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 9}\n', encoding="utf-8")
     keep_until(path, 0, False)
-    assert read(path) == []
+    assert metric_lines(tmp_path) == []
     keep_until(tmp_path / "absent.jsonl", 5, False)
     assert not (tmp_path / "absent.jsonl").exists()
 
@@ -91,7 +91,7 @@ def test_scores_are_printed_and_training_lines_are_not(tmp_path, capsys):
     tracker.close()
 
 
-@pytest.mark.parametrize("stand_in, real", [(Silent, Tracker), (NoWriter, tracking.SummaryWriter)])
+@pytest.mark.parametrize("stand_in, real", [(Silent, Tracker), (NoWriter, SummaryWriter)])
 def test_what_stands_in_takes_whatever_is_called(stand_in, real):
     called = {"Tracker": ("log", "confusion", "text", "close"), "SummaryWriter": ("add_scalar", "add_text", "close")}
     for name in called[real.__name__]:
