@@ -38,12 +38,13 @@ class FinishedRun:
 
     @property
     def metrics(self) -> list[dict]:
-        return read_metrics(self.folder)
+        return metric_lines(self.folder)
 
 
-def read_metrics(folder: Path) -> list[dict]:
-    """The lines of a run's metrics.jsonl."""
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+def metric_lines(folder: Path, speed: bool = True) -> list[dict]:
+    """A run's metrics.jsonl; without `speed`, only what the same run gives again."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if speed or key != "speed"} for line in lines]
 
 
 def environment() -> dict[str, str]:

@@ -271,7 +271,7 @@ def test_two_runs_cannot_share_a_folder(small, sample_run, capsys):
     """The lock is another process's; it ends with that process, even by kill -9."""
     folder = small / "shared"
     hold = (
-        "import sys, time; from pathlib import Path; from engine.folder import RunFolder; "
+        "import sys, time; from pathlib import Path; from engine.checkpoint.folder import RunFolder; "
         "folder = RunFolder(Path(sys.argv[1])); folder.open(); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", hold, str(folder)]

@@ -15,7 +15,7 @@ from engine.distributed.agreement import FailedElsewhereError, exit_code, on_mai
 from engine.distributed.signals import StopSignal
 from engine.ending import Ending, memory_advice
 from engine.guard import NonFiniteError
-from engine.tracking import tracker as tracking
+from engine.tracking import tracker
 from losses import LOSSES
 from losses.cross_entropy import CrossEntropy
 from models.relation import RelationModel
@@ -144,10 +144,10 @@ def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, whe
     straight = tmp_path / "runs" / "straight"
     capsys.readouterr()
 
-    from engine.checkpoint import checkpoints as checkpoint
+    from engine.checkpoint import checkpoints
 
     with monkeypatch.context() as patch:
-        write = checkpoint.write
+        write = checkpoints.write
 
         def starved(folder, tensors, content):
             if folder.name == "step-00000004":
@@ -156,7 +156,7 @@ def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, whe
                     write(folder, tensors, content)
             write(folder, tensors, content)
 
-        patch.setattr(checkpoint, "write", starved)
+        patch.setattr(checkpoints, "write", starved)
         assert program.main(options(run__name="full", **given)) == 1
     folder = tmp_path / "runs" / "full"
     last = capsys.readouterr().err.strip().splitlines()[-1]
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_in_the_log(options, tmp_path, monkeypatch, capsys)
         if step == 5:
             raise FULL
 
-    monkeypatch.setattr(tracking.Tracker, "log", full)
+    monkeypatch.setattr(tracker.Tracker, "log", full)
     assert program.main(options(train__epochs=2, train__save_every=2)) == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last == "error: cannot read or write a file (No space left on device); the last checkpoint stays"

@@ -15,7 +15,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch.amp import GradScaler
 
-from conftest import read_metrics
+from conftest import metric_lines
 from engine.guard import MOST_OVERFLOWS, FiniteGuard, NonFiniteError, OverflowGuard, make_guard
 from engine.loop import train
 
@@ -94,7 +94,7 @@ def test_an_overflow_lowers_the_scale_and_changes_nothing_else(scaled):
         scale, steps = (scale, steps + 1) if moved else (scale / 2, steps)
         assert (now, counted) == (scale, steps)
     assert bool(torch.isfinite(weights(run)).all())
-    norms = [line["gradient_norm"] for line in read_metrics(run.folder) if "gradient_norm" in line]
+    norms = [line["gradient_norm"] for line in metric_lines(run.folder) if "gradient_norm" in line]
     assert [norm is None for norm in norms] == [not moved for _, moved, _ in seen]
 
 

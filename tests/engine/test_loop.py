@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 import train as program
-from conftest import read_metrics
+from conftest import metric_lines
 from data import sample
 from data.labels import label_list
 from engine.guard import NonFiniteError
@@ -71,7 +71,7 @@ def relative_distance(mine: dict, theirs: dict) -> float:
 
 
 def lines(run, split: str) -> list[dict]:
-    return [line for line in read_metrics(run.folder) if line["split"] == split]
+    return [line for line in metric_lines(run.folder) if line["split"] == split]
 
 
 # one gradient -----------------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_the_program_ends_with_code_3_and_keeps_the_last_checkpoint(
     kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
     assert kept[-1] == "step-00000008"
     assert not (folder / "report.json").exists()
-    told = [line["loss"] for line in read_metrics(folder) if "loss" in line]
+    told = [line["loss"] for line in metric_lines(folder) if "loss" in line]
     assert told
     assert all(math.isfinite(value) for value in told)
 

@@ -7,9 +7,8 @@ import torch
 import yaml
 from torch import nn
 
-from engine.arguments import parse as arguments
 from engine.arguments.constructors import CHOICES
-from engine.arguments.parse import parse
+from engine.arguments.parse import known_keys, parse
 from engine.config import Config
 from losses import LOSSES
 
@@ -458,7 +457,7 @@ def test_help_names_every_key_and_exits_with_0(capsys):
         parse(["--help"])
     assert caught.value.code in (0, None)
     told = capsys.readouterr().out
-    for key in arguments.known_keys({choice.key: choice.default for choice in CHOICES}):
+    for key in known_keys({choice.key: choice.default for choice in CHOICES}):
         assert f"--{key}" in told
     assert "Most examples of a forward pass of one process" in told
 

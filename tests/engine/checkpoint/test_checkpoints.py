@@ -15,7 +15,7 @@ from torch import nn
 
 import engine.loop
 import train as program
-from conftest import read_metrics
+from conftest import metric_lines
 from engine.arguments.parse import parse
 from engine.checkpoint import resume
 from engine.checkpoint.checkpoints import Checkpoints, load_model, load_optimizer
@@ -610,10 +610,6 @@ def kill_after(run, step: int) -> None:
     run.parts.guard.watch = watch_and_die
 
 
-def without_speed(folder: Path) -> list[dict]:
-    return [{key: value for key, value in line.items() if key != "speed"} for line in read_metrics(folder)]
-
-
 @pytest.mark.parametrize("killed", [0, 1, 2, 3, 5, 8])
 def test_an_interrupted_run_ends_with_the_same_bits(start, killed):
     whole = start(run__name="whole", **RESUMABLE)
@@ -634,7 +630,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(start, killed):
     mine, theirs = again.parts.optimizer.state_dict(), whole.parts.optimizer.state_dict()
     assert mine["param_groups"] == theirs["param_groups"]
     assert all(same(mine["state"][key], theirs["state"][key]) for key in theirs["state"])
-    assert without_speed(again.folder) == without_speed(whole.folder)
+    assert metric_lines(again.folder, speed=False) == metric_lines(whole.folder, speed=False)
 
 
 def test_a_damaged_checkpoint_costs_the_updates_since_the_one_before_and_is_told(start, capsys):
@@ -662,7 +658,7 @@ def test_a_folder_without_a_valid_checkpoint_starts_again(start, capsys):
     run.parts.tracker.close()
     again = start(train__epochs=1)
     assert again.state.step == 0
-    assert read_metrics(again.folder) == []
+    assert metric_lines(again.folder) == []
     assert train(again.parts, again.config, again.state).step == 3
 
 

@@ -19,7 +19,7 @@ from transformers import AutoModel
 
 import models  # noqa: F401 (registers the model with AutoModel)
 import train as program
-from conftest import blank_figure, read_metrics
+from conftest import blank_figure, metric_lines
 from engine.distributed.device import make_accelerator
 from engine.distributed.sharded import sharding
 
@@ -229,7 +229,7 @@ def test_fsdp2_trains_and_saves_like_a_plain_run(trained):
             assert form(tensors(sharded, step, name)) == form(tensors(plain, step, name))
         size = distance({n: torch.zeros_like(v) for n, v in tensors(plain, step).items()}, tensors(plain, step))
         assert distance(tensors(sharded, step), tensors(plain, step)) < 1e-6 * size
-    for mine, theirs in zip(*(read_metrics(folder) for folder in (sharded, plain)), strict=True):
+    for mine, theirs in zip(*(metric_lines(folder) for folder in (sharded, plain)), strict=True):
         mine.pop("speed", None), theirs.pop("speed", None)
         assert mine.pop("split") == theirs.pop("split")
         assert mine == pytest.approx(theirs, abs=1e-5, rel=1e-5)  # losses, scores, and the norm of the whole gradient

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import train as program
-from conftest import read_metrics
+from conftest import metric_lines
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,7 +51,7 @@ def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     assert report["examples_per_rank"] == [35, 35]
     assert output.count("\nmicro-F1 ") == 1  # one of them speaks
 
-    lines = [read_metrics(folder) for folder in (one_folder, two_folder)]
+    lines = [metric_lines(folder) for folder in (one_folder, two_folder)]
     assert [line["step"] for line in lines[0] if line["split"] == "train"] == [1, 2, 3, 4, 5, 6]
     assert [line["step"] for line in lines[0] if line["split"] == "dev"] == [2, 4, 6]
     for mine, theirs in zip(*lines, strict=True):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import train as program
-from conftest import read_metrics
+from conftest import metric_lines
 from engine.distributed import signals
 from engine.distributed.signals import StopRequested, StopSignal
 
@@ -23,7 +23,7 @@ RUN = {"model__dropout": 0.2, "train__epochs": 2, "train__save_every": 4, "eval_
 
 def result(folder: Path) -> dict:
     newest = max((folder / "checkpoints").glob("step-*"))
-    lines = [{k: v for k, v in line.items() if k != "speed"} for line in read_metrics(folder)]
+    lines = metric_lines(folder, speed=False)
     files = [newest / "model.safetensors", newest / "optimizer.safetensors", folder / "predictions" / "dev.csv"]
     return {"lines": lines, **{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}}
 
@@ -70,7 +70,7 @@ class SignalIn:
         ("engine.loop:seed_update", 2, 2),  # in an update
         ("engine.evaluate:collate", 1, 3),  # in the first batch of an evaluation
         ("engine.evaluate:collate", 5, 6),  # in the second batch of the last evaluation
-        ("engine.checkpoint:write", 1, 3),  # in a save
+        ("engine.checkpoint.checkpoints:write", 1, 3),  # in a save
     ],
     ids=["training", "evaluating", "last evaluation", "saving"],
 )  # fmt: skip
@@ -106,12 +106,12 @@ def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatc
         assert program.main(options(**name, **RUN)) == 143
     state = json.loads((folder / "checkpoints" / "step-00000003" / "state.json").read_text())["state"]
     assert (state["step"], state["owes_evaluation"], state["best_step"]) == (3, True, None)
-    assert [line["split"] for line in read_metrics(folder)] == ["train"] * 3
+    assert [line["split"] for line in metric_lines(folder)] == ["train"] * 3
     with monkeypatch.context() as patch:
         patch.setattr("engine.loop.seed_update", killed)  # the first thing of the next update
         with pytest.raises(KilledError):
             program.main(options(**name, **RUN))
-    lines = read_metrics(folder)
+    lines = metric_lines(folder)
     assert [(line["step"], line["split"]) for line in lines[2:]] == [(3, "train"), (3, "dev")]
     assert program.main(options(**name, **RUN)) == 0
     assert result(folder) == straight
@@ -121,7 +121,7 @@ def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatc
     events.Reload()
     assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4, 5, 6]
     assert [event.step for event in events.Scalars("dev/loss")] == [3, 6]
-    scores = [line["micro_f1"] for line in read_metrics(folder) if line["split"] == "dev"]
+    scores = [line["micro_f1"] for line in metric_lines(folder) if line["split"] == "dev"]
     better = [3, 6] if scores[1] > scores[0] else [3]
     assert [event.step for event in events.Images("confusion/counts")] == better
 
@@ -132,7 +132,7 @@ def test_a_signal_while_tokenising_leaves_nothing_half_done(options, tmp_path, m
     cache = tmp_path / "cache"
     command = options(data__cache_dir=cache, train__max_updates=1, run__name="early")
     with monkeypatch.context() as patch:
-        SignalIn(patch, "data.chunk:append", number, call=20)
+        SignalIn(patch, "data.store.chunk:append", number, call=20)
         assert program.main(command) == 128 + number
     assert "stopped before the first update of this start; the same command starts again" in capsys.readouterr().out
     assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
@@ -145,7 +145,7 @@ def test_a_signal_in_the_last_scoring_leaves_the_run_unfinished(options, tmp_pat
     """`best/`, predictions and report come of one piece, or not yet."""
     command = options(run__name="late", train__epochs=1)
     with monkeypatch.context() as patch:
-        SignalIn(patch, "engine.report:verify", signal.SIGTERM)
+        SignalIn(patch, "engine.report.finish:verify", signal.SIGTERM)
         assert program.main(command) == 143
     folder = tmp_path / "runs" / "late"
     assert "stopped after update 3" in capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_without_a_signal_nobody_stops():
 
 PARENT = """
 import subprocess, sys
-child = "import os, sys; from engine.signals import follow_launcher; follow_launcher(os.getppid()); " \
+child = "import os, sys; from engine.distributed.signals import follow_launcher; follow_launcher(os.getppid()); " \
         "import signal; signal.signal(signal.SIGTERM, lambda *_: (print('told', flush=True), os._exit(0))); " \
         "print(os.getpid(), flush=True); import time; time.sleep(20); print('slept', flush=True)"
 process = subprocess.Popen([sys.executable, "-c", child])

@@ -19,9 +19,9 @@ import yaml
 
 from conftest import ROOT
 from engine.arguments.parse import parse
-from engine.notify import deliver
-from engine.notify import message as notify
+from engine.notify import deliver, notify
 from engine.notify.deliver import send
+from engine.notify.message import duration, notify_end
 from train import main
 
 pytestmark = pytest.mark.drill("R11")
@@ -76,7 +76,7 @@ def server(monkeypatch):
 def sent(monkeypatch):
     """What would be sent: (title, body, outcome)."""
     messages = []
-    monkeypatch.setattr(notify, "send", lambda *message: messages.append(message))
+    monkeypatch.setattr("engine.notify.message.send", lambda *message: messages.append(message))
     return messages
 
 
@@ -163,7 +163,7 @@ def test_a_broken_installation_or_message_raises_nothing(server, monkeypatch, ca
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     send("t", "b")
     assert capfd.readouterr().err == "notification not delivered (FileNotFoundError)\n"
-    notify.notify_end(["finished"], "tiny", 0, 1.0, {"dev": {"micro_f1": SECRET}})
+    notify_end(["finished"], "tiny", 0, 1.0, {"dev": {"micro_f1": SECRET}})
     assert capfd.readouterr().err == "notification not delivered (ValueError)\n"
     monkeypatch.setattr(sys, "stderr", open(os.devnull))  # noqa: SIM115 (cannot be written to)
     send("t", "b")
@@ -239,14 +239,14 @@ REPORT = {
     ],
 )  # fmt: skip
 def test_the_message_of_a_run(sent, code, report, message, title, lines):
-    notify.notify_end(deliver.OUTCOMES, "tiny", code, 65.2, report, message)
+    notify_end(deliver.OUTCOMES, "tiny", code, 65.2, report, message)
     assert sent == [(title, "\n".join(lines), title.split(":")[0])]
 
 
 def test_only_the_outcomes_that_were_chosen_are_told(sent):
     for when in ([], ["stopped"], ["finished", "failed"]):
         for code in (0, 1, 130):
-            notify.notify_end(when, "tiny", code, 1.0)
+            notify_end(when, "tiny", code, 1.0)
     assert [outcome for *_, outcome in sent] == ["stopped", "finished", "failed"]
 
 
@@ -255,11 +255,11 @@ def test_only_the_outcomes_that_were_chosen_are_told(sent):
     [(0.04, "0.0 s"), (59.4, "59.4 s"), (59.96, "1 min 00 s"), (3599, "59 min 59 s"), (7500, "2 h 05 min")],
 )
 def test_durations(seconds, text):
-    assert notify.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_function_and_a_block(sent):
-    @notify.notify("half")
+    @notify("half")
     def half(number: int) -> float:
         """Half of it."""
         if number > 1:
@@ -270,12 +270,12 @@ def test_a_function_and_a_block(sent):
     assert (half.__name__, half.__doc__) == ("half", "Half of it.")
     with pytest.raises(ZeroDivisionError):
         half(0)
-    with pytest.raises(KeyboardInterrupt), notify.notify("block"):
+    with pytest.raises(KeyboardInterrupt), notify("block"):
         raise KeyboardInterrupt
     for code in (0, 5):
-        with pytest.raises(SystemExit), notify.notify("block"):
+        with pytest.raises(SystemExit), notify("block"):
             sys.exit(code)
-    with pytest.raises(ValueError, match=SECRET), notify.notify("block"):
+    with pytest.raises(ValueError, match=SECRET), notify("block"):
         raise ValueError(SECRET)
     assert [title for title, *_ in sent] == [
         "finished: half", "finished: half", "failed: half", "stopped: block", "finished: block", "failed: block",

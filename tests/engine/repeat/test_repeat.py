@@ -19,9 +19,8 @@ from conftest import ROOT, environment
 from data import sample
 from data.labels import KLUE
 from engine.compare import compare
-from engine.predict import __main__ as predict
-from engine.repeat import finished
-from engine.repeat import runs as comparison
+from engine.predict.__main__ import main as predict
+from engine.repeat import finished, runs
 from engine.repeat.__main__ import main, spread, table
 from engine.scores.metrics import headline
 from engine.scores.prior import KLUE_DEV
@@ -41,7 +40,7 @@ def repeat(options, tmp_path, monkeypatch):
         if code:
             raise ValueError(f"a run ended with code {code}")
 
-    monkeypatch.setattr(comparison, "train", run)
+    monkeypatch.setattr(runs, "train", run)
 
     def start(*own, **given):
         given = {"run__name": "lot", "train__epochs": 1} | given
@@ -108,10 +107,10 @@ def test_folds_predict_every_row_once(repeat, sample_files):
     assert found["out_of_fold_scores"]["auprc"]["runs"] == 2
 
     # the README's glob: nothing but runs
-    runs = glob.glob(f"{folder}/runs/fold*")
-    assert len(runs) == 4
+    folds = glob.glob(f"{folder}/runs/fold*")
+    assert len(folds) == 4
     output = folder / "ensemble.csv"
-    assert predict.main([*runs, "--input", str(sample_files["dev"]), "--output", str(output), "--vote", "hard"]) == 0
+    assert predict([*folds, "--input", str(sample_files["dev"]), "--output", str(output), "--vote", "hard"]) == 0
     assert len(output.read_text(encoding="utf-8").splitlines()) == 1 + 24
     assert sorted(path.name for path in (folder / "logs").iterdir()) == [
         "fold0-seed1.log", "fold0-seed2.log", "fold1-seed1.log", "fold1-seed2.log"
@@ -186,13 +185,13 @@ def test_a_finished_run_is_not_kept_when_a_file_holds_something_else(repeat, own
 
 
 def test_a_file_that_changes_between_two_runs_is_told(repeat, own_files, monkeypatch, capsys):
-    train = comparison.train
+    train = runs.train
 
     def run_and_change(command, log):
         train(command, log)
         other_label(own_files["data.dev"])
 
-    monkeypatch.setattr(comparison, "train", run_and_change)
+    monkeypatch.setattr(runs, "train", run_and_change)
     assert repeat("--seeds", "1", "2", "3", data__dev=own_files["data.dev"])[0] == 2
     assert repeat.names == ["run-seed1", "run-seed2"]
     assert "runs/run-seed2 was made from; put the file back" in capsys.readouterr().err
@@ -243,9 +242,9 @@ def test_out_of_fold_scores_have_intervals_and_are_those_of_compare(repeat, tmp_
 
 def test_the_table_says_of_whom_labels_have_no_row():
     run = {"scores": {"auprc": 50.0}, "labels": 3}
-    runs = [{**run, "name": name, "absent_classes": absent} for name, absent in (("a", 1), ("b", 0), ("c", 1))]
+    absent_in = [{**run, "name": name, "absent_classes": absent} for name, absent in (("a", 1), ("b", 0), ("c", 1))]
     final = {"name": "final", "scores": {}, "labels": 0, "absent_classes": 0}
-    summary = {"runs": [*runs, final], "scores": {}, "out_of_fold": [], "out_of_fold_scores": {}}
+    summary = {"runs": [*absent_in, final], "scores": {}, "out_of_fold": [], "out_of_fold_scores": {}}
     said = "no row of 1 of the 3 labels: AUPRC is the mean of the other 2, macro-F1 of these and of what was predicted"
     assert table(summary)[-2:] == ["final      -", f"a, c: {said}"]
 
@@ -254,7 +253,7 @@ def test_a_run_that_fails_says_how_to_go_on(repeat, monkeypatch, capsys):
     def fail(command, log):
         raise ValueError("a run ended with code 1: no memory")
 
-    monkeypatch.setattr(comparison, "train", fail)
+    monkeypatch.setattr(runs, "train", fail)
     assert repeat("--seeds", "1")[0] == 2
     told = "error: a run ended with code 1: no memory; the same command with --run.name lot goes on\n"
     assert capsys.readouterr().err.endswith(told)
@@ -265,7 +264,7 @@ def test_stopped(repeat, monkeypatch, capsys, error, code):
     def stopped(command, log):
         raise error
 
-    monkeypatch.setattr(comparison, "train", stopped)
+    monkeypatch.setattr(runs, "train", stopped)
     assert repeat("--seeds", "1")[0] == code
     assert capsys.readouterr().err.endswith("stopped; the same command with --run.name lot goes on\n")
 

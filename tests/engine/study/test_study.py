@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from engine.arguments.parse import parse
 from engine.compose.data import read_data
 from engine.compose.model import make_model
-from engine.repeat import runs as comparison
+from engine.repeat import runs
 from engine.repeat.runs import Variant, finetune, lines, paired, without
 from engine.study.__main__ import main
 from engine.study.probe import probe
@@ -204,7 +204,7 @@ def test_every_variant_runs_with_every_seed_and_keeps_its_own_report(monkeypatch
         folder.mkdir(parents=True)
         (folder / "report.json").write_text(json.dumps(named))
 
-    monkeypatch.setattr(comparison, "train", run)
+    monkeypatch.setattr(runs, "train", run)
     reports = finetune([Variant("a", ("--x=1",)), Variant("b", ("--x=2",))], [5, 6], ["--x=0", "--y=3"], tmp_path)
     assert asked == [("1", "5"), ("2", "5"), ("1", "6"), ("2", "6")]
     told = {name: [(r["x"], r["y"], r["run.seed"], r["run.name"]) for r in found] for name, found in reports.items()}
@@ -217,7 +217,7 @@ def test_every_variant_runs_with_every_seed_and_keeps_its_own_report(monkeypatch
 def test_a_run_that_fails_ends_the_study_with_its_last_line(monkeypatch, tmp_path):
     script = tmp_path / "train.py"
     script.write_text("print('first'); print('data.train: no file x'); raise SystemExit(2)")
-    monkeypatch.setattr(comparison, "TRAIN", script)
+    monkeypatch.setattr(runs, "TRAIN", script)
     with pytest.raises(ValueError, match=r"ended with code 2: data\.train: no file x \(all of it: .*cls-seed1\.log\)"):
         finetune([Variant("cls", ())], [1], [], tmp_path / "study")
 

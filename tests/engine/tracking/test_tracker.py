@@ -10,7 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from conftest import ROOT, read_metrics
+from conftest import ROOT, metric_lines
 from engine.arguments.parse import parse
 from engine.tracking import figures
 from engine.tracking.hparams import main_options
@@ -56,11 +56,11 @@ def test_both_continue_after_the_step_of_the_checkpoint(tmp_path):
         first.log("train", step, step / 4, {"loss": float(step)})
     first.close()
     second = Tracker(tmp_path, 2, owes_evaluation=False, tensorboard=True)
-    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+    assert [line["step"] for line in metric_lines(tmp_path)] == [1, 2]
     for step in (3, 4):
         second.log("train", step, step / 4, {"loss": 10.0 * step})
     second.close()
-    assert [line["loss"] for line in read_metrics(tmp_path)] == [1.0, 2.0, 30.0, 40.0]
+    assert [line["loss"] for line in metric_lines(tmp_path)] == [1.0, 2.0, 30.0, 40.0]
     assert scalars(tmp_path)["train/loss"] == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
 
 
@@ -78,7 +78,7 @@ def test_a_new_run_in_an_old_folder_starts_an_empty_file(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 9}\n', encoding="utf-8")
     keep_until(path, 0, False)
-    assert read_metrics(tmp_path) == []
+    assert metric_lines(tmp_path) == []
     keep_until(tmp_path / "absent.jsonl", 5, False)
     assert not (tmp_path / "absent.jsonl").exists()
 
@@ -119,7 +119,7 @@ def test_without_tensorboard_a_tracker_takes_the_same_calls_and_leaves_the_recor
     tracker.flush()
     tracker.close()
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
-    assert len(read_metrics(tmp_path)) == 1
+    assert len(metric_lines(tmp_path)) == 1
 
 
 def test_confusion_figures_go_to_tensorboard_only(tmp_path):
