@@ -325,6 +325,14 @@ def test_every_option_of_a_loss_pooling_and_head_is_told_with_its_default(page, 
                 assert float(shown[1]) == default, f"{name}: {option}"
 
 
+def test_every_loss_is_recommended_for_some_data():
+    table = TEXT["docs/losses.md"].split("## Which loss for which data")[1].split("## ")[0]
+    told = {
+        name for row in table.splitlines() if row.count("|") == 4 for name in re.findall("`(.*?)`", row.split("|")[2])
+    }
+    assert told == set(LOSSES)
+
+
 @pytest.mark.parametrize("command", [c for c in commands() if "train.py" in c and "pip" not in c])
 def test_options_of_every_training_command_are_known(command):
     options = shlex.split(command.split("train.py", 1)[1])
