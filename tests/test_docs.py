@@ -428,28 +428,25 @@ def copy(tmp_path) -> Path:
 
 
 def follow(folder: Path, name: str) -> None:
-    """Write the recipe's file, and its import and its line into the package's __init__."""
+    """Write the recipe's file, and its import and its line into the file that has the registry."""
     package, _, file = name.rpartition("/")
     recipe = next(block for block in blocks("python") if block.startswith(f"# {name}\n"))
     (folder / name).write_text(recipe, encoding="utf-8")
-    module = file.removesuffix(".py")
+    entry = f'"{file.removesuffix(".py")}": '
     lines = next(
         block.splitlines()
         for block in blocks("python")
-        if block.startswith(f"# {package}/__init__.py\n") and f'"{module}"' in block
+        if block.startswith(f"# {package}/") and block.splitlines()[-1].strip().startswith(entry)
     )
-    init = folder / package / "__init__.py"
-    text = init.read_text(encoding="utf-8")
-    registry = {
-        "losses": "LOSSES = {", "models": "MODELS = {", "data/readers": "FORMATS: dict[str, ModuleType] = {",
-    }[package]  # fmt: skip
-    assert registry in text
+    path = folder / lines[0].removeprefix("# ")
+    text = path.read_text(encoding="utf-8")
+    registry = re.search(r"^[A-Z]+(: .*)? = \{$", text, flags=re.MULTILINE)[0]
     if package == "data/readers":
         text = re.sub(r"from data.readers import .*", lines[1], text)
         text = text.replace(registry, registry + lines[2].strip() + " ")
     else:
         text = text.replace(registry, lines[1] + f"\n\n{registry}\n{lines[2]}")
-    init.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.timeout(200)
