@@ -20,8 +20,8 @@ the first updates of all and of each block are not timed. Tokens are REAL tokens
 on. Ratios are taken turn by turn; quartiles in brackets. Neither side evaluates or saves while it is timed; ours logs
 to metrics.jsonl and TensorBoard every 10 updates, the Trainer every 500 to nowhere.
 
-Results go to benchmarks/results/versus_trainer.json, one key a configuration; the tables are printed, and put into
-both READMEs with --readme.
+Results go to benchmarks/results/versus_trainer.json, one key a configuration. The tables are printed; --readme puts
+them into docs/speed.md, and a short one into both READMEs.
 """
 
 import argparse
@@ -64,7 +64,9 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where KLUE-RE lies")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "versus", help="for caches and run folders")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--readme", action="store_true", help="put the tables of the results into both READMEs")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the tables into docs/speed.md, a short one into both READMEs"
+    )
     parser.add_argument("--table", action="store_true", help="only print the tables of the results")
     return parser.parse_args(argv)
 
@@ -161,13 +163,14 @@ def main(argv: list[str]) -> int:
 
     if not given.table:
         measure(given, keep)
-    from versus.table import korean, put, tables
+    from versus.table import korean, put, short, tables
 
     print(tables(results))
     if given.readme:
-        for name, shown in (("README.md", tables(results)), ("README.ko.md", korean(tables(results)))):
-            readme = ROOT / name
-            readme.write_text(put(readme.read_text(encoding="utf-8"), shown), encoding="utf-8")
+        pages = {"docs/speed.md": tables(results), "README.md": short(results), "README.ko.md": korean(short(results))}
+        for name, shown in pages.items():
+            page = ROOT / name
+            page.write_text(put(page.read_text(encoding="utf-8"), shown), encoding="utf-8")
     return 0
 
 

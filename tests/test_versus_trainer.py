@@ -117,9 +117,10 @@ def test_start_of_our_side_is_read_where_the_loop_counts_its_updates():
     assert inspect.signature(leave) == inspect.signature(Speed.count).replace(return_annotation=None)
 
 
-def test_readmes_show_the_results(tmp_path, monkeypatch):
-    """--readme fills the tables of both; what it writes is what they hold."""
-    names = ("README.md", "README.ko.md")
+def test_the_docs_show_the_results(tmp_path, monkeypatch):
+    """--readme fills the tables of docs/speed.md and both READMEs; what it writes is what they hold."""
+    names = ("docs/speed.md", "README.md", "README.ko.md")
+    (tmp_path / "docs").mkdir()
     for name in names:
         emptied = table.put((ROOT / name).read_text(encoding="utf-8"), "")
         (tmp_path / name).write_text(emptied, encoding="utf-8")
@@ -131,16 +132,18 @@ def test_readmes_show_the_results(tmp_path, monkeypatch):
         table.put("no marks", "")
 
 
-def test_korean_tables_have_korean_words_and_the_same_numbers():
+def test_the_korean_table_has_korean_words_and_the_same_numbers():
     results = json.loads(versus_trainer.RESULTS.read_text(encoding="utf-8"))
     rows = [
         {"name": "default", "mean": 31.5, "sd": None},
         {"name": "ours", "mean": 32.6, "sd": 0.25, "difference": 1.1, "difference_95": 0.5},
     ]
     next(iter(results.values()))["scores"] = {"rows": rows, "updates": 300, "seeds": [1, 2, 3]}
-    english = table.tables(results)
+    assert "| 31.50 ± 0.00 | 32.60 ± 0.25 | +1.10 ± 0.50 |" in table.tables(results)
+    english = table.short(results)
+    assert english.count("\n| training, ") == english.count("\n| prediction, ") == 2
     korean = table.korean(english)
     assert re.findall(r"\d+(?:[.,]\d+)*", korean) == re.findall(r"\d+(?:[.,]\d+)*", english)
     devices = " ".join(found["facts"]["device"] for found in results.values()).split()
-    left = set(re.findall("[A-Za-z]{2,}", korean)) - {"Trainer", "plainloop", "GPU", "GiB", "micro", *devices}
+    left = set(re.findall("[A-Za-z]{2,}", korean)) - {"Trainer", "plainloop", "GPU", *devices}
     assert not left

@@ -1,4 +1,4 @@
-"""The tables of both READMEs, from the JSON file alone."""
+"""The tables of docs/speed.md and the short one of both READMEs, from the JSON file alone."""
 
 import re
 
@@ -13,9 +13,24 @@ def tables(results: dict) -> str:
         beside(results),
         scores(results),
     ]
-    if not any(found.get("case", {}).get("device") == "cuda" for found in results.values()):
-        parts.append("On a GPU: not run.")
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in [*parts, *no_gpu(results)] if part)
+
+
+def short(results: dict) -> str:
+    """Markdown for a front page: rates and ratios of training and prediction in one table."""
+    names = ("default", "tuned", "ours")
+    train, predict = rate_rows("train", results, names), rate_rows("predict", results, names)
+    rows = [
+        [f"{what}, {key}", *cells]
+        for what, part in (("training", train), ("prediction", predict))
+        for key, *cells in part
+    ]
+    return "\n\n".join([grid(rate_head("real tokens/s", names), rows), *no_gpu(results)])
+
+
+def no_gpu(results: dict) -> list[str]:
+    ran = any(result.get("case", {}).get("device") == "cuda" for result in results.values())
+    return [] if ran else ["On a GPU: not run."]
 
 
 NAMES = {"default": "Trainer", "tuned": "Trainer, tuned", "ours": "plainloop", "bare": "bare loop"}
@@ -27,7 +42,14 @@ def grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 def rates(title: str, section: str, results: dict, names: tuple[str, ...]) -> str:
-    head = [f"{title}, real tokens/s", *(NAMES[name] for name in names), "to the Trainer", "to the tuned one"]
+    return grid(rate_head(f"{title}, real tokens/s", names), rate_rows(section, results, names))
+
+
+def rate_head(title: str, names: tuple[str, ...]) -> list[str]:
+    return [title, *(NAMES[name] for name in names), "to the Trainer", "to the tuned one"]
+
+
+def rate_rows(section: str, results: dict, names: tuple[str, ...]) -> list[list[str]]:
     rows = []
     for key, found in results.items():
         if section not in found:
@@ -35,7 +57,7 @@ def rates(title: str, section: str, results: dict, names: tuple[str, ...]) -> st
         sides, ratios = found[section]["sides"], found[section]["ratios"]
         medians = [f"{sides[name]['tokens_per_second']['median']:,.0f}" for name in names]
         rows.append([key, *medians, ratio(ratios["ours / default"]), ratio(ratios["ours / tuned"])])
-    return grid(head, rows)
+    return rows
 
 
 def ratio(found: dict) -> str:
@@ -87,38 +109,23 @@ def scores(results: dict) -> str:
 
 # longer ones before those that they contain
 KOREAN = {
-    "training, real tokens/s": "학습, 실제 토큰/초",
-    "prediction, real tokens/s": "예측, 실제 토큰/초",
-    "plainloop to the bare loop": "최소 루프 대비 plainloop",
-    "Trainer / tuned / plainloop": "Trainer / 튜닝 / plainloop",
+    "real tokens/s": "실제 토큰/초",
+    "training, ": "학습, ",
+    "prediction, ": "예측, ",
     "to the Trainer": "Trainer 대비",
     "to the tuned one": "튜닝한 Trainer 대비",
     "Trainer, tuned": "튜닝한 Trainer",
-    "bare loop": "최소 루프",
-    "padding share": "패딩 비율",
-    "peak memory": "최대 메모리",
-    "of the matmul peak": "행렬곱 최대 성능 대비",
-    "outside forward, backward, optimizer (in brackets: with clipping and loss)":
-        "순전파, 역전파, 옵티마이저 이외의 시간 (괄호: 클리핑과 손실 포함)",
-    "| start |": "| 시작 시간 |",
     "On a GPU: not run.": "GPU에서는 측정하지 않았습니다.",
-    "not run": "측정 안 함",
-    "micro-F1 of held-out rows": "떼어 둔 행의 micro-F1",
-    "difference, seed by seed (95 % interval)": "시드별 차이(95 % 구간)",
-}  # fmt: skip
+}
 KOREAN_NUMBERS = {
     r"batch (\d+)": r"배치 \1",
     r"threads (\d+)": r"스레드 \1",
-    r"(\d+) updates": r"업데이트 \1",
-    r"(\d+) seeds": r"시드 \1",
     r"([\d.]+) to ([\d.]+)": r"\1~\2",
-    r"([\d.]+) %": r"\1%",
-    r"([\d.]+) s\b": r"\1초",
 }
 
 
 def korean(markdown: str) -> str:
-    """The same tables with Korean words; every number stays."""
+    """The short table with Korean words; every number stays."""
     for english, word in KOREAN.items():
         markdown = markdown.replace(english, word)
     for english, word in KOREAN_NUMBERS.items():
@@ -129,5 +136,5 @@ def korean(markdown: str) -> str:
 def put(text: str, markdown: str) -> str:
     """The text with the tables between its two marks. Raises ValueError where a mark is missing."""
     if BEGIN not in text or END not in text:
-        raise ValueError(f"the README lacks the marks {BEGIN} and {END}")
+        raise ValueError(f"the page lacks the marks {BEGIN} and {END}")
     return text[: text.index(BEGIN) + len(BEGIN)] + f"\n{markdown}\n" + text[text.index(END) :]

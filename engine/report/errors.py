@@ -87,7 +87,7 @@ def pictures(judged: Judged, classes: list[dict], calibration: Reliability) -> d
 
 
 def write_errors(folder: Path, judged: Judged, train: np.ndarray, step: int, tensorboard: bool) -> dict:
-    """Leave everything in `folder`, replacing what it held; what report.json says of it. README names the files.
+    """Leave everything in `folder`, replacing what it held; what report.json says of it. docs/scores.md has the list.
 
     `train` (C,): training examples of each class; `step`: the update of the weights.
     """

@@ -53,8 +53,8 @@ def test_accelerate_reads_it_and_its_head_says_command_and_whether_it_was_run(pa
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_the_readme_lists_it(path):
-    assert f"`{path.name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_docs_list_it(path):
+    assert f"`{path.name}`" in (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -524,11 +524,11 @@ def test_offsets_of_numpy(runs):
         predictor([truth])
 
 
-# the README ---------------------------------------------------------------------------------------------------------
+# the docs -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_readme_s_python(runs):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_docs_python(runs):
+    text = (ROOT / "docs" / "predicting.md").read_text(encoding="utf-8")
     [block] = [part for part in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "Predictor(" in part]
     assert block.count('"runs/first/best"') == 1
     found: dict = {}
@@ -537,9 +537,9 @@ def test_the_readme_s_python(runs):
     assert found["labels"] == [found["predictor"].labels[found["probabilities"][0].argmax()]]
 
 
-def test_the_readme_s_commands():
+def test_the_docs_commands():
     """Every option of theirs is known, and what repeat hands to train.py is, too."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("predicting.md", "scores.md"))
     lines = [shlex.split(line) for line in re.findall(r"^python -m engine\.(?:predict|repeat) .*", text, re.MULTILINE)]
     assert len(lines) == 4
     for words in lines:
