@@ -27,9 +27,7 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     # torch.OutOfMemoryError by its name, see above; the CPU's allocator has no error of its own
     names = {kind.__name__ for kind in type(error).__mro__}
-    return isinstance(error, RuntimeError) and (
-        "OutOfMemoryError" in names or "can't allocate memory" in str(error)
-    )
+    return isinstance(error, RuntimeError) and ("OutOfMemoryError" in names or "can't allocate memory" in str(error))
 
 
 def first_line(error: BaseException) -> str:
