@@ -11,7 +11,6 @@ import contextlib
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -19,10 +18,10 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the packages beside this file, wherever it is called from
 
 from accelerate.state import AcceleratorState
-from transformers.utils import logging as transformers_logging
 
 from engine.arguments.parse import parse
 from engine.checkpoint.folder import is_finished
+from engine.command import plain_output
 from engine.compose.run import build
 from engine.distributed.signals import StopRequested, StopSignal
 from engine.ending import Ending
@@ -33,14 +32,13 @@ from engine.report.finish import finish, table
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says and return the exit code."""
-    transformers_logging.disable_progress_bar()  # its bars for loading and saving say nothing here
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
     ending, stop = Ending(), StopSignal()
     with contextlib.ExitStack() as leaving:
         leaving.callback(forget_launch)
         leaving.callback(stop.leave)
         try:
             stop.listen()
+            plain_output()
             run_to_end(argv, ending, stop, leaving)
         except StopRequested:
             ending.stopped(stop, "stopped before the first update of this start; the same command starts again")

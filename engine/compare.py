@@ -6,13 +6,11 @@ Scores come from predictions/dev.csv of each run; a CSV of `engine.predict` or o
 stand in place of a run. Negative label and label prior are those of the first run that has one. Every score has
 its 95 % interval from a bootstrap that draws sentences, not rows, and every run its paired difference to the first one:
 both are scored on the same draws, so what is hard for both cancels. An interval without 0 is a difference; one run a
-side says nothing of other seeds (`engine.repeat`). Exit codes: 0 done, 2 bad input.
+side says nothing of other seeds (`engine.repeat`). Exit codes: see engine/command.py.
 """
 
-import argparse
 import json
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from data.readers.source import open_source
 from data.schema import Example
 from data.sentences import sentence_key
 from engine.atomic import write_text
-from engine.ending import is_told
+from engine.command import Progress, option_parser, read_options, run
 from engine.report.predictions import Table, in_one_order, read_predictions
 from engine.scores.intervals import RESAMPLES, interval, resampled, sign_test
 from engine.scores.metrics import absent_lines, headline
@@ -42,26 +40,24 @@ NEGATIVE = "no_relation"  # the negative label of files that no run tells of
 
 def main(argv: Sequence[str]) -> int:
     """Compare, print, and return the exit code."""
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
-    parser = argparse.ArgumentParser(prog="python -m engine.compare", allow_abbrev=False, description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    return run(lambda progress: print_comparison(argv, progress))
+
+
+def print_comparison(argv: Sequence[str], progress: Progress) -> None:
+    parser = option_parser("engine.compare", "Runs side by side: configurations, scores, and what of them is noise.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a CSV of predictions")
-    parser.add_argument("--resamples", type=int, default=RESAMPLES, help=f"default: {RESAMPLES}")
+    parser.add_argument(
+        "--resamples", type=int, metavar="N", default=RESAMPLES, help=f"draws of the bootstrap (default: {RESAMPLES})"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the numbers, too")
-    own = parser.parse_args(argv)
-    try:
-        if own.resamples < 10:
-            raise ValueError(f"--resamples: got {own.resamples}, expected 10 or more")
-        found = compare(own.runs, own.resamples)
-        if own.json:
-            write_text(Path(own.json), json.dumps(found, indent=1, ensure_ascii=False))
-        print("\n".join(report(found)))
-    except (ValueError, OSError) as error:
-        if isinstance(error, ValueError) and not is_told(error):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    own, _ = read_options(parser, argv)
+    if own.resamples < 10:
+        raise ValueError(f"--resamples: got {own.resamples}, expected 10 or more")
+    found = compare(own.runs, own.resamples)
+    progress.begun = True
+    if own.json:
+        write_text(Path(own.json), json.dumps(found, indent=1, ensure_ascii=False))
+    print("\n".join(report(found)))
 
 
 def compare(paths: Sequence[str], resamples: int = RESAMPLES) -> dict:

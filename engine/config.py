@@ -131,7 +131,9 @@ class ModelConfig:
 @dataclass(frozen=True)
 class LossConfig:
     name: str = "cross_entropy"
+    """What is minimised, see losses/__init__.py."""
     options: dict[str, Any] = field(default_factory=dict)
+    """Those of its constructor; in YAML and on the command line they stand beside the name."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 import time
@@ -10,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-
 from engine.checkpoint.folder import FolderBusyError
 from engine.checkpoint.manifest import CheckpointError
 from engine.distributed.agreement import FailedElsewhereError, exit_code
 from engine.distributed.signals import StopSignal, name
+from engine.failures import file_failure, first_line, is_lost_process, is_out_of_memory, is_told
 from engine.guard import NonFiniteError
 from engine.notify.deliver import OUTCOMES
 from engine.notify.message import notify_end
 
 if TYPE_CHECKING:
     from engine.parts import Run
-
-LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 
 
 @dataclass
@@ -66,8 +62,8 @@ class Ending:
             kept = "the same command continues from the last checkpoint"
             self.message, self.shared = f"{process}{lost} ({first_line(error)}); {kept}", False
         elif isinstance(error, OSError):
-            what = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-            self.message, self.shared = f"{process}{what}; the last checkpoint stays", not several
+            reason = f"{process}{file_failure(error)}; the last checkpoint stays"
+            self.code, self.message, self.shared = 1, reason, not several
         else:
             self.code, self.message = 1, type(error).__name__
             return False
@@ -79,36 +75,11 @@ class Ending:
     def announce(self) -> None:
         """Tell the person first: what is printed last is the one message."""
         self.tell_person()
-        good = self.code in (0, 130, 143)
-        rank = os.environ.get("RANK" if good else "LOCAL_RANK", "0")  # errors once a machine
+        is_error = self.code not in (0, 130, 143)
+        rank = os.environ.get("LOCAL_RANK" if is_error else "RANK", "0")  # errors once a machine
         if self.message and (rank == "0" or not self.shared):
-            print(
-                self.message if good else f"error: {self.message}", file=sys.stdout if good else sys.stderr, flush=True
-            )
-
-
-def is_told(error: Exception) -> bool:
-    """Whether somebody raised it to tell something; else it is a mistake in code, maybe in a user's model or loss."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return True
-    return linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno).strip().startswith("raise")
-
-
-def is_lost_process(error: Exception) -> bool:
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in LOST)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            text = f"error: {self.message}" if is_error else self.message
+            print(text, file=sys.stderr if self.code else sys.stdout, flush=True)
 
 
 def memory_advice(error: Exception, run: Run) -> str:

@@ -8,8 +8,9 @@ from losses.loss import ClassWeights, Loss, rate
 
 
 class LogitAdjustment(Loss):
-    """Cross-entropy of logits + tau * log prior, prior_c = n_c / N.
+    """Logits are told how frequent each class is.
 
+    Cross-entropy of logits + tau * log prior, prior_c = n_c / N.
     Menon et al. 2021, arXiv 2007.07314, equation 10: what is learned is right for classes that are all as frequent.
     tau 0 gives cross-entropy.
     """
@@ -24,6 +25,9 @@ class LogitAdjustment(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        tau: how much of the log prior is added, 0 or more; 0 gives cross-entropy.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         counts = at_least_one(class_counts)
         self.register_buffer("shift", rate("tau", tau) * (counts / counts.sum()).log(), persistent=False)  # (C,)
@@ -33,7 +37,10 @@ class LogitAdjustment(Loss):
 
 
 class BalancedSoftmax(LogitAdjustment):
-    """n_c exp(logit_c) for exp(logit_c): logit adjustment with tau 1 (Ren et al. 2020, arXiv 2007.10740)."""
+    """logit_adjustment with tau 1.
+
+    n_c exp(logit_c) for exp(logit_c): Ren et al. 2020, arXiv 2007.10740.
+    """
 
     def __init__(
         self,

@@ -13,6 +13,10 @@ class OverBase(nn.Module):
     """A loss over another one, `base`, with that one's own options; class weights are the base's."""
 
     def __init__(self, class_counts: Tensor, base: str, base_options: dict | None):
+        """
+        base: the loss that this one stands on.
+        base_options: its options.
+        """
         super().__init__()
         self.base = make_base(base, base_options or {}, class_counts)
         self.needs_counts = self.base.needs_counts

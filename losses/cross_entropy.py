@@ -7,15 +7,16 @@ from losses.loss import ClassWeights, Loss, rate
 
 
 class CrossEntropy(Loss):
-    """-log softmax(logits)[label], one value an example; `class_weights` and `drw_epoch` see `losses/loss.py`."""
+    """-log softmax(logits)[label]."""
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, reduction="none")  # (B,)
 
 
 class LabelSmoothing(Loss):
-    """Cross-entropy to a target of 1 - smoothing + smoothing / C on the label and smoothing / C on every other class.
+    """Cross-entropy to a softened target.
 
+    1 - smoothing + smoothing / C on the label and smoothing / C on every other class.
     Szegedy et al. 2016, arXiv 1512.00567, section 7, as torch has it: smoothing / C, not smoothing / (C - 1).
     """
 
@@ -27,6 +28,9 @@ class LabelSmoothing(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        smoothing: share of the target that goes to all classes alike, 0 up to below 1; 0 gives cross-entropy.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.smoothing = rate("smoothing", smoothing, below=1)
 
@@ -35,17 +39,25 @@ class LabelSmoothing(Loss):
 
 
 class InverseFrequency(LabelSmoothing):
-    """Cross-entropy with class weights 1 / n: short for cross_entropy with class_weights inverse_frequency."""
+    """Cross-entropy with class weights 1 / n.
+
+    Short for cross_entropy with class_weights inverse_frequency.
+    """
 
     def __init__(self, class_counts: Tensor, smoothing: float = 0.0, drw_epoch: int | None = None):
         super().__init__(class_counts, smoothing, "inverse_frequency", None, drw_epoch)
 
 
 class ClassBalanced(LabelSmoothing):
-    """Cross-entropy weighted by the effective number of samples: short for cross_entropy with class_weights
-    class_balanced (Cui et al. 2019, arXiv 1901.05555)."""
+    """Weighted by the effective number of samples.
+
+    Short for cross_entropy with class_weights class_balanced (Cui et al. 2019, arXiv 1901.05555).
+    """
 
     def __init__(
         self, class_counts: Tensor, beta: float = 0.9999, smoothing: float = 0.0, drw_epoch: int | None = None
     ):
+        """
+        beta: 0 up to below 1; the nearer to 1, the more rare classes count, 0 gives cross-entropy.
+        """
         super().__init__(class_counts, smoothing, "class_balanced", beta, drw_epoch)

@@ -8,8 +8,9 @@ from losses.loss import ClassWeights, Loss, number, rate
 
 
 class Dice(Loss):
-    """Sum over classes of 1 - (2 a y + smooth) / (a + y + smooth), a = (1 - p)^alpha p and y = 1 for the label, else 0.
+    """Close to F1; easy examples fade.
 
+    Sum over classes of 1 - (2 a y + smooth) / (a + y + smooth), a = (1 - p)^alpha p and y = 1 for the label, else 0.
     Li et al. 2020, arXiv 1911.02855, equation 11 for each class, p = softmax(logits). It is bounded and hardly
     falls where p of the label is small: start from weights that know something already. `alpha` is 0.01 in the authors'
     scripts. Near 1 it trains backwards: (1 - p) p is the same for p and 1 - p, so that a sure mistake scores like a
@@ -25,6 +26,10 @@ class Dice(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        alpha: how fast easy examples fade, 0 or more; near 1 it trains backwards.
+        smooth: added above and below the line, above 0.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.alpha = rate("alpha", alpha)
         # 0 / 0 for a class without probability

@@ -8,8 +8,9 @@ from losses.loss import ClassWeights, Loss, rate
 
 
 class Focal(Loss):
-    """(1 - p)^gamma * -log p of the label, p = softmax(logits)[label] of this example alone, class weights outside.
+    """Examples that are right already count less.
 
+    (1 - p)^gamma * -log p of the label, p = softmax(logits)[label] of this example alone, class weights outside.
     Lin et al. 2017, arXiv 1708.02002, equation 4, with softmax for sigmoid. With `smoothing` it is the sum over classes
     c of q_c (1 - p_c)^gamma * -log p_c, q being the target of label_smoothing. gamma 0 gives cross-entropy.
     """
@@ -23,6 +24,10 @@ class Focal(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        gamma: how much less, 0 or more; 0 gives cross-entropy.
+        smoothing: as in label_smoothing, 0 up to below 1.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.gamma = rate("gamma", gamma)
         self.smoothing = rate("smoothing", smoothing, below=1)

@@ -8,8 +8,9 @@ from losses.loss import ClassWeights, Loss, rate
 
 
 class Ldam(Loss):
-    """Cross-entropy after the label's logit gave up scale * margin, margins proportional to n^(-1/4).
+    """A margin for each class, larger for rare ones.
 
+    Cross-entropy after the label's logit gave up scale * margin, margins proportional to n^(-1/4).
     Cao et al. 2019, arXiv 1906.07413, equations 12-13: the largest margin is `max_margin`, and the logits are `scale`
     times cosines, which is what the head `cosine` gives; both scales must be the same. Its schedule: class_weights
     class_balanced with drw_epoch. max_margin 0 gives cross-entropy.
@@ -26,6 +27,10 @@ class Ldam(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        max_margin: the margin of the rarest class, as a cosine; 0 gives cross-entropy.
+        scale: of the cosines; the same as model.head_options.scale of the head cosine.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.scale = rate("scale", scale)
         margins = at_least_one(class_counts) ** -0.25  # (C,)

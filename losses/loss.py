@@ -21,9 +21,8 @@ BETA = 0.9999
 class Loss(nn.Module):
     """weight[label] * values(logits, label), one value an example.
 
-    `class_weights`: every class alike, or rare ones more (`losses/counts.py`; `beta` of class_balanced, None = 0.9999).
-    `drw_epoch`: deferred re-weighting (Cao et al. 2019, arXiv 1906.07413, section 3.3): all alike before this epoch,
-    which counts from 0. `class_counts` (C,): training examples of each class; one without any counts as one.
+    `class_counts` (C,): training examples of each class; one without any counts as one. Deferred re-weighting: Cao et
+    al. 2019, arXiv 1906.07413, section 3.3.
     """
 
     views = 1  # how many times an example stands in its micro-batch
@@ -37,6 +36,12 @@ class Loss(nn.Module):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        class_weights: how much more rare classes count; inverse_frequency: 1 / n; class_balanced: by the effective
+            number of samples; see losses/counts.py.
+        beta: of class_balanced, 0 up to below 1; the nearer to 1, the more rare classes count. null = 0.9999.
+        drw_epoch: class weights begin with this epoch, counted from 0 (deferred re-weighting). null = at once.
+        """
         super().__init__()
         if class_weights not in get_args(ClassWeights):
             kinds = ", ".join(get_args(ClassWeights))

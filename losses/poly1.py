@@ -8,8 +8,9 @@ from losses.loss import ClassWeights, Loss, rate
 
 
 class Poly1(Loss):
-    """-log p + epsilon * (1 - p) of the label.
+    """Cross-entropy whose first term counts more.
 
+    -log p + epsilon * (1 - p) of the label.
     Leng et al. 2022, arXiv 2204.12511, equation 5. epsilon 0 gives cross-entropy; it may be down to -1.
     """
 
@@ -21,6 +22,9 @@ class Poly1(Loss):
         beta: float | None = None,
         drw_epoch: int | None = None,
     ):
+        """
+        epsilon: weight of the term 1 - p, -1 or more; 0 gives cross-entropy.
+        """
         super().__init__(class_counts, class_weights, beta, drw_epoch)
         self.epsilon = rate("epsilon", epsilon, least=-1)
 

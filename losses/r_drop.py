@@ -7,11 +7,11 @@ from losses.loss import rate, wide
 
 
 class RDrop(OverBase):
-    """Mean of the base loss of both views + alpha * (KL(p1 || p2) + KL(p2 || p1)) / 2, times the example's weight.
+    """Two passes under two dropout masks must agree.
 
+    Mean of the base loss of both views + alpha * (KL(p1 || p2) + KL(p2 || p1)) / 2, times the example's weight.
     Liang et al. 2021, arXiv 2106.14448, equations 1-3, with the mean of the two base losses as in the authors' code
-    (the paper adds them, so its alpha is twice this one). alpha 0 gives the base loss. `base`: a loss; `base_options`:
-    its own.
+    (the paper adds them, so its alpha is twice this one). alpha 0 gives the base loss.
     """
 
     views = 2
@@ -20,6 +20,9 @@ class RDrop(OverBase):
     def __init__(
         self, class_counts: Tensor, alpha: float = 1.0, base: str = "cross_entropy", base_options: dict | None = None
     ):
+        """
+        alpha: weight of their disagreement, 0 or more; 0 gives the base loss.
+        """
         super().__init__(class_counts, base, base_options)
         self.alpha = rate("alpha", alpha)
 

@@ -9,8 +9,9 @@ from losses.loss import number, rate, wide
 
 
 class SupervisedContrastive(OverBase):
-    """The base loss + factor * contrast of the features, times the example's weight.
+    """States of a class together, others apart.
 
+    The base loss + factor * contrast of the features, times the example's weight.
     The contrast of an anchor i is the mean over the rows j of its group with its label of
     -log (exp(z_i z_j / temperature) / sum over all other rows k of the group of exp(z_i z_k / temperature)), z being
     features of length 1: Khosla et al. 2020, arXiv 2004.11362, equation 2, added to cross-entropy as in Gunel et al.
@@ -31,6 +32,12 @@ class SupervisedContrastive(OverBase):
         base: str = "cross_entropy",
         base_options: dict | None = None,
     ):
+        """
+        factor: weight of the contrast, 0 or more; 0 gives the base loss.
+        temperature: divides the cosines, above 0; smaller: the nearest rows decide.
+        group: examples that see each other; train.batch_size is a multiple of it.
+        views: passes of each example under another dropout mask, 1 or 2.
+        """
         super().__init__(class_counts, base, base_options)
         self.factor = rate("factor", factor)
         self.temperature = number("temperature", temperature, "a number above 0", lambda value: value > 0)

@@ -23,6 +23,9 @@ class LinearHead(nn.Module):
     reads_sentence = False
 
     def __init__(self, features: int, hidden_size: int, classes: int, dropout: float = 0.1):
+        """
+        dropout: share of units dropped, 0 up to below 1.
+        """
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(features, classes)
@@ -37,6 +40,9 @@ class MlpHead(nn.Module):
     reads_sentence = False
 
     def __init__(self, features: int, hidden_size: int, classes: int, dropout: float = 0.1):
+        """
+        dropout: share of units dropped, 0 up to below 1.
+        """
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(features, hidden_size)
@@ -49,13 +55,21 @@ class MlpHead(nn.Module):
 
 
 class DeepHead(nn.Module):
-    """`layers` times dropout, dense to `width` * H, GELU; then dropout and linear."""
+    """Several dense layers with GELU, then linear.
+
+    `layers` times dropout, dense to `width` * H, GELU; then dropout and linear.
+    """
 
     reads_sentence = False
 
     def __init__(
         self, features: int, hidden_size: int, classes: int, dropout: float = 0.1, layers: int = 2, width: int = 2
     ):
+        """
+        dropout: share of units dropped before each layer, 0 up to below 1.
+        layers: how many dense layers before the last one.
+        width: of these, in hidden sizes.
+        """
         super().__init__()
         at_least(1, layers=layers, width=width)
         sizes = [features] + layers * [width * hidden_size]
@@ -71,14 +85,19 @@ class DeepHead(nn.Module):
 
 
 class MultiSampleDropoutHead(nn.Module):
-    """One linear layer under `samples` dropout masks, logits averaged; without dropout it is the linear head.
+    """One linear layer under several dropout masks.
 
+    The logits of the `samples` masks are averaged; without dropout it is the linear head.
     Inoue 2019, arXiv 1905.09788, which averages the losses of the samples instead.
     """
 
     reads_sentence = False
 
     def __init__(self, features: int, hidden_size: int, classes: int, dropout: float = 0.5, samples: int = 5):
+        """
+        dropout: share of units dropped in each sample, 0 up to below 1.
+        samples: how many dropout masks.
+        """
         super().__init__()
         at_least(1, samples=samples)
         self.samples = samples
@@ -92,14 +111,19 @@ class MultiSampleDropoutHead(nn.Module):
 
 
 class CosineHead(nn.Module):
-    """`scale` times the cosine between the features and a vector for each class; both are normalised, there is no bias.
+    """Cosines to a vector for each class, times `scale`.
 
+    Features and vectors are normalised, there is no bias.
     Wang et al. 2018, arXiv 1801.09414; the classifier that LDAM needs (Cao et al. 2019, arXiv 1906.07413).
     """
 
     reads_sentence = False
 
     def __init__(self, features: int, hidden_size: int, classes: int, dropout: float = 0.1, scale: float = 30.0):
+        """
+        dropout: share of units dropped, 0 up to below 1.
+        scale: of the cosines, above 0; that of the loss ldam is the same.
+        """
         super().__init__()
         if not scale > 0:
             raise ValueError(f"model.head_options.scale: got {scale}, expected a number above 0")

@@ -67,7 +67,10 @@ class ClsPooling(PlacesPooling):
 
 
 class PoolerPooling(ClsPooling):
-    """[CLS] through the backbone's own pooler, a dense layer and tanh pretrained with it (Devlin et al. 2019)."""
+    """[CLS] through the backbone's own pretrained pooler.
+
+    A dense layer and tanh (Devlin et al. 2019).
+    """
 
     has_cls = False
     takes_pooler = True
@@ -81,7 +84,10 @@ class PoolerPooling(ClsPooling):
 
 
 class MeanPooling(Pooling):
-    """The mean of all tokens' states (Reimers and Gurevych 2019, arXiv 1908.10084)."""
+    """The mean of all tokens' states.
+
+    Reimers and Gurevych 2019, arXiv 1908.10084.
+    """
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """hidden (T, H) -> (B, H)."""
@@ -109,7 +115,10 @@ class ClsMeanPooling(Pooling):
 
 
 class AttentionPooling(Pooling):
-    """A mean of all tokens with learned shares: softmax of v . tanh(W h + b) (Yang et al. 2016, equations 5-7)."""
+    """A mean of all tokens with learned shares.
+
+    The shares are a softmax of v . tanh(W h + b): Yang et al. 2016, equations 5-7.
+    """
 
     def __init__(self, hidden_size: int):
         super().__init__(hidden_size)
@@ -124,8 +133,9 @@ class AttentionPooling(Pooling):
 
 
 class EntityStartPooling(PlacesPooling):
-    """The first token of both marked spans: the opening markers, or the entities where none are used.
+    """The first token of both marked spans.
 
+    These are the opening markers, or the entities' own where none are used.
     Baldini Soares et al. 2019, Matching the Blanks, arXiv 1906.03158 ("entity start"): (B, 2H). [CLS] in front by
     default.
     """
@@ -139,8 +149,9 @@ class EntityStartPooling(PlacesPooling):
 
 
 class EntityStartEndPooling(PlacesPooling):
-    """The first and the last token of both marked spans, opening and closing markers: (B, 4H). [CLS] in front by
-    default.
+    """The first and the last token of both marked spans.
+
+    Opening and closing markers: (B, 4H). [CLS] in front by default.
     """
 
     needs_entities = True
@@ -153,8 +164,9 @@ class EntityStartEndPooling(PlacesPooling):
 
 
 class EntityMeanPooling(Pooling):
-    """R-BERT: [CLS] and the mean of each entity's words, each through tanh, dropout and a dense layer of its own.
+    """R-BERT: [CLS] and the means of both entities' words.
 
+    Each goes through tanh, dropout and a dense layer of its own.
     Wu and He 2019, arXiv 1905.08284, equations 1-3. There the two entities share one layer: `shared` true.
     """
 
@@ -163,6 +175,10 @@ class EntityMeanPooling(Pooling):
     states = 3
 
     def __init__(self, hidden_size: int, shared: bool = False, dropout: float = 0.1):
+        """
+        shared: whether both entities go through the same dense layer.
+        dropout: share of units dropped before the dense layers, 0 up to below 1.
+        """
         super().__init__(hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.cls = nn.Linear(hidden_size, hidden_size)
@@ -182,9 +198,9 @@ class EntityMeanPooling(Pooling):
 
 
 class EntityTypeMeanPooling(Pooling):
-    """The means of each entity's words and of its type word, which the marker typed_punct writes into the text.
+    """The means of both entities' words and type words.
 
-    [CLS] in front by default.
+    The marker typed_punct writes the type words into the text. [CLS] in front by default.
     """
 
     needs_entities = True
@@ -200,9 +216,9 @@ class EntityTypeMeanPooling(Pooling):
 
 
 class LastLayersPooling(Pooling):
-    """The last `layers` layers mixed into one, then pooled as `over` says.
+    """The last layers mixed into one, then pooled.
 
-    mix mean: all alike (Devlin et al. 2019, table 7); learned: softmax shares and a scale (Peters et al. 2018, arXiv
+    Mix mean: all alike (Devlin et al. 2019, table 7); learned: softmax shares and a scale (Peters et al. 2018, arXiv
     1802.05365, equation 1), which start as the mean. States are taken as the layers leave them: of ModernBERT only the
     top one is behind its norm.
     """
@@ -214,6 +230,11 @@ class LastLayersPooling(Pooling):
         mix: Literal["mean", "learned"] = "mean",
         over: Literal["cls", "mean", "max", "cls_mean", "attention", "entity_start", "entity_start_end"] = "cls",
     ):
+        """
+        layers: how many of the last layers, 2 or more.
+        mix: how they are mixed; mean: all alike; learned: shares that are learned.
+        over: the pooling of the mixed layer.
+        """
         super().__init__(hidden_size)
         if layers < 2:
             raise ValueError(f"model.pooling_options.layers: got {layers}, expected 2 or more")

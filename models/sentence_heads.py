@@ -44,7 +44,11 @@ class RecurrentHead(SentenceHead):
         layers: int = 1,
         size: int | None = None,
     ):
-        """`size`: units in each direction, None = half the hidden size; `dropout` also between the layers."""
+        """
+        dropout: share of units dropped, between the layers, too; 0 up to below 1.
+        layers: how many recurrent layers.
+        size: units in each direction. null = half the hidden size.
+        """
         super().__init__()
         if layers < 1 or (size is not None and size < 1):
             raise ValueError(f"model.head_options: got layers {layers} and size {size}, expected 1 or more")
@@ -64,21 +68,28 @@ class RecurrentHead(SentenceHead):
 
 
 class BiLstmHead(RecurrentHead):
-    """A long short-term memory (Hochreiter and Schmidhuber 1997) in both directions (Schuster and Paliwal 1997)."""
+    """An LSTM over the sentence in both directions.
+
+    Hochreiter and Schmidhuber 1997; Schuster and Paliwal 1997.
+    """
 
     network = nn.LSTM
 
 
 class BiGruHead(RecurrentHead):
-    """A gated recurrent unit (Cho et al. 2014, arXiv 1406.1078) in both directions."""
+    """A GRU over the sentence in both directions.
+
+    Cho et al. 2014, arXiv 1406.1078.
+    """
 
     network = nn.GRU
 
 
 class CnnHead(SentenceHead):
-    """Convolutions over the tokens, ReLU, the maximum of each filter, dropout, linear (Kim 2014, arXiv 1408.5882).
+    """Convolutions over the sentence, maxima of the filters.
 
-    `filters` of each width in `kernels`. A sentence sees zeros beyond its ends, never its neighbour in the batch.
+    Then ReLU, the maximum of each filter, dropout, linear: Kim 2014, arXiv 1408.5882. `filters` of each width in
+    `kernels`. A sentence sees zeros beyond its ends, never its neighbour in the batch.
     """
 
     def __init__(
@@ -90,7 +101,11 @@ class CnnHead(SentenceHead):
         filters: int = 100,
         kernels: list[int] | None = None,
     ):
-        """`kernels`: widths in tokens, None = 3, 4 and 5."""
+        """
+        dropout: share of units dropped, 0 up to below 1.
+        filters: how many of each width.
+        kernels: their widths in tokens. null = [3, 4, 5].
+        """
         super().__init__()
         kernels = [3, 4, 5] if kernels is None else kernels
         if filters < 1 or not kernels or min(kernels) < 1:

@@ -6,11 +6,8 @@ rows, and pairs that it leaves unrelated become `no_relation`. So neither the ty
 label away: a model must read who stands where. dev has names, phrases and sentence plans that train never shows, made
 of the syllables and words of train. Every process and Python version makes the same rows: `random.Random` is seeded
 with the part's name.
-
-    python -m data.sample FOLDER        writes train.json, dev.json and vocab.txt there
 """
 
-import argparse
 import json
 import random
 import re
@@ -19,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import permutations
-from pathlib import Path
 from typing import NamedTuple
 
 from data.sample.facts import FOUNDER, INVERSE, RELATIONS, TYPE, UNRELATED, Relation
@@ -273,16 +269,3 @@ def vocabulary() -> tuple[str, ...]:
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{number}]" for number in range(20))]
     singles = sorted(letters)
     return tuple(dict.fromkeys([*specials, *singles, *("##" + letter for letter in singles), *kept]))
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m data.sample", description="Write the bundled sample's files.")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where train.json, dev.json and vocab.txt go")
-    folder = parser.parse_args(argv).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        (folder / f"{part}.json").write_bytes(json_bytes(part))
-    words = vocabulary()
-    (folder / "vocab.txt").write_bytes("".join(f"{word}\n" for word in words).encode())
-    counts = ", ".join(f"{len(generate(part)[0]):,} {part} rows" for part in PARTS)
-    print(f"wrote {counts} and a vocabulary of {len(words):,} to {folder}")

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentError, ArgumentParser
 
 from data.messages import nearest
 from data.readers import FORMATS
 from data.readers.options import unread
 from engine.arguments.checks import check, without_effect
 from engine.arguments.constructors import CHOICES, OPTIONS, choices, choose, spread_options
+from engine.arguments.help import train_help
 from engine.config import Config, LossConfig, reader_options, shown
 
 DEFAULT = Path(__file__).resolve().parents[2] / "configs" / "sample.yaml"
@@ -48,16 +49,11 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     if problems:
         raise ValueError("\n".join(dict.fromkeys(problems)))
 
-    wants_help = "--help" in argv or "-h" in argv
-    # for --help alone: reading the texts under the fields takes most of the time, and the setting stays in the process
-    set_parsing_settings(docstring_parse_attribute_docstrings=wants_help)
-    parser, own = make_parsers(chosen)
-    if wants_help:
-        parser.print_help()
-        print("\nOptions of the chosen loss, pooling and head:")
-        print(own.format_help().partition("\n\n")[2])
+    if "--help" in argv or "-h" in argv:
+        print(train_help(chosen, f"configs/{DEFAULT.name}"))
         raise SystemExit(0)
 
+    parser, own = make_parsers(chosen)
     merged: dict[str, Any] = {}
     options = {key for choice in choices(chosen["loss.name"]) for key in choice.known(chosen[choice.key])}
     problems = [
@@ -142,15 +138,12 @@ def read_yaml(path: Path) -> dict:
 
 def make_parsers(chosen: dict[str, str]) -> tuple[ArgumentParser, ArgumentParser]:
     """One for the keys of the sections, one for the options of the chosen parts."""
-    parser = ArgumentParser(
-        prog="train.py", exit_on_error=False, allow_abbrev=False, description="Train a sentence classifier."
-    )
-    parser.add_argument("--config", help=f"YAML file to start from (without it: configs/{DEFAULT.name})")
+    parser = ArgumentParser(prog="", exit_on_error=False, allow_abbrev=False, add_help=False)
     for name, section in SECTIONS.items():
         if name != "loss":
             parser.add_argument(f"--{name}", type=section, default=section())
     losses = Literal[tuple(CHOICES[0].registry)]
-    parser.add_argument("--loss.name", type=losses, default=chosen["loss.name"], help="The loss, see losses/.")
+    parser.add_argument("--loss.name", type=losses, default=chosen["loss.name"])
     own = ArgumentParser(prog="", exit_on_error=False, allow_abbrev=False, add_help=False)
     for choice in choices(chosen["loss.name"]):
         choice.add_to(own, chosen[choice.key])

@@ -8,18 +8,17 @@ in a folder under run.dir (named run.name, or data- and the time): report.md, du
 
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from transformers.utils import logging as transformers_logging
 
 from data.duplicates import triple_key
 from data.readers.source import Source
 from data.store.packed import TokenStore
 from engine.arguments.parse import parse
 from engine.atomic import write_text
+from engine.command import Progress, option_parser, run
 from engine.compose.data import open_part, read_data
 from engine.compose.run import check_names
 from engine.config import Config
@@ -29,27 +28,31 @@ from engine.data_report.tables import Section, run_parts, sections
 from engine.tables import aligned, as_csv, escaped, markdown
 from engine.tracking import figures
 
+ABOUT = """What is in the data, before anything is trained on it: label counts, lengths,
+duplicates and contradictions, entity types.
+
+The options are those of train.py; python train.py --help lists them. Those of
+run, data and eval and model.tokenizer make a difference here."""
+
 
 def main(argv: Sequence[str]) -> int:
-    """Write the report and return the exit code: 0 done, 2 bad input."""
+    """Write the report and return the exit code, see engine/command.py."""
+    return run(lambda progress: print_report(argv, progress))
+
+
+def print_report(argv: Sequence[str], progress: Progress) -> None:
     if {"--help", "-h"} & set(argv):
-        print(__doc__)
-    transformers_logging.disable_progress_bar()
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
-    try:
-        config, config_path, notices = parse(argv)
-        for notice in notices:
-            print(notice)
-        check_names(config)
-        name = config.run.name or f"data-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-        print(report(config, Path(config.run.dir) / name))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        usage = "python -m engine.data_report [OPTION OF train.py ...]"
+        option_parser("engine.data_report", ABOUT, usage=usage).parse_args(["--help"])
+    config, config_path, notices = parse(argv)
+    for notice in notices:
+        print(notice)
+    check_names(config)
+    name = config.run.name or f"data-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    print(report(config, Path(config.run.dir) / name, progress))
 
 
-def report(config: Config, folder: Path) -> str:
+def report(config: Config, folder: Path, progress: Progress) -> str:
     """Leave the report in `folder`; returns the text to print."""
     data = read_data(config, quiet=False)
     parts, repeated = {}, []
@@ -63,6 +66,7 @@ def report(config: Config, folder: Path) -> str:
     kinds = type_lines(parts["train"], data.labels, config.data.types)
 
     folder.mkdir(parents=True, exist_ok=True)
+    progress.begun = True
     write_text(folder / "report.md", "\n".join(["# Data report\n", *map(as_markdown, tables)]))
     write_text(folder / "duplicates.csv", as_csv(repeated))
     write_text(folder / "types.csv", as_csv(kinds))

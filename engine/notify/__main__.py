@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.command import run as run_command
 from engine.notify.deliver import VARIABLE, address, send
 from engine.notify.message import duration
 
@@ -63,11 +64,26 @@ def terminal_tells_both() -> bool:
         os.close(terminal)
 
 
+USAGE = "python -m engine.notify -- command [argument ...]"
+ABOUT = f"""usage: {USAGE}
+
+Run a command and tell the addresses in {VARIABLE} how it ended. The exit
+code is the command's; 126 and 127: it cannot be run.
+
+  --help  Show this and exit."""
+
+
 def main(argv: Sequence[str]) -> int:
-    """`-- command`: run a command and tell how it ended."""
+    """`-- command`: run a command, tell how it ended and return its exit code; 2 where there is none."""
+    return run_command(lambda progress: run_as_told(argv))
+
+
+def run_as_told(argv: Sequence[str]) -> int:
+    if argv[:1] in (["--help"], ["-h"]):
+        print(ABOUT)
+        return 0
     if argv[:1] != ["--"] or len(argv) < 2:
-        print("usage: python -m engine.notify -- command [argument ...]", file=sys.stderr)
-        return 2
+        raise ValueError(f"got {' '.join(argv[:1]) or 'no command'}, expected {USAGE}")
     if not address():
         print(f"warning: {VARIABLE} is not set, nobody will be told", file=sys.stderr, flush=True)
     return run(argv[1:])

@@ -5,18 +5,16 @@
 A run is a folder with best/, or a best/ itself. Several vote: each with its own markers, tokenizer and order of labels.
 The file is read some rows at a time; the output has its name when it is whole. What the readers were told in training
 (data.format, data.columns, ...) holds here, too; the same options on this command line win. Rows need no labels; where
-they have some, scores are printed, with 95 % intervals. Exit codes: 0 done, 1 failure, 2 bad input, 3 logits that are
-not finite, 130 and 143 stopped; what was finished stays in <output>.part.
+they have some, scores are printed, with 95 % intervals. What was finished of an output that breaks off stays in
+<output>.part. Exit codes: see engine/command.py.
 
 From Python: `from engine.predict import Predictor`, see engine/predict/predictor.py.
 """
 
 import argparse
 import os
-import signal
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -24,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
-from transformers.utils import logging as transformers_logging
 
 from data.labels import negative_number
 from data.readers import FORMATS
@@ -32,11 +29,12 @@ from data.readers.options import ReaderOptions
 from data.readers.source import Source, open_source
 from data.schema import Example
 from data.sentences import sentence_key
+from engine.arguments.help import reader_lines
 from engine.arguments.parse import parse
+from engine.command import Progress, option_parser, read_options
+from engine.command import run as run_command
 from engine.config import reader_options
 from engine.distributed.device import set_threads
-from engine.ending import first_line, is_out_of_memory, is_told
-from engine.guard import NonFiniteError
 from engine.predict.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
 from engine.predict.vote import VOTES, check_weights
 from engine.report.writers import WRITERS, Output, Row, digits
@@ -54,27 +52,22 @@ CHUNK = 10_000  # rows in memory at a time: enough that batches are of like leng
 
 def main(argv: Sequence[str]) -> int:
     """Predict as the command line says and return the exit code."""
-    transformers_logging.disable_progress_bar()
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
+    return run_command(lambda progress: predict(argv, progress))
+
+
+def predict(argv: Sequence[str], progress: Progress) -> None:
     words, rest = divided(argv)
-    own = arguments().parse_args(words)
-    output = None
-    before = signal.signal(signal.SIGTERM, stop)
+    parser = arguments()
+    if {"--help", "-h"} & {*words}:
+        title = "reading: as the first run read its files, unless said otherwise"
+        parser.epilog = "\n".join([title, *reader_lines()])
+    own, _ = read_options(parser, words)
+    output = Output(Path(own.output), own.overwrite)
     try:
-        output = Output(Path(own.output), own.overwrite)
-        print(run(own, rest, output))
-        return 0
-    except (Exception, KeyboardInterrupt, SystemExit) as error:
-        kept = "" if output is None else output.broken_off()
-        code = code_of(error)
-        if code is None:
-            print(kept.removeprefix("; "), file=sys.stderr)
-            raise
-        reason = "stopped" if code > 128 else first_line(error) if is_out_of_memory(error) else str(error)
-        print(f"error: {reason}{kept}", file=sys.stderr)
-        return code
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        print(run(own, rest, output, progress))
+    except BaseException:
+        progress.kept = output.broken_off()
+        raise
 
 
 def divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -90,43 +83,36 @@ def divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return own, readers
 
 
-def stop(number: int, _) -> None:
-    raise SystemExit(128 + number)
-
-
-def code_of(error: BaseException) -> int | None:
-    """None where a traceback says more."""
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if isinstance(error, SystemExit):
-        return error.code
-    if isinstance(error, NonFiniteError):
-        return 3
-    if isinstance(error, ValueError) and is_told(error):
-        return 2
-    return 1 if isinstance(error, OSError) or is_out_of_memory(error) else None
-
-
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.predict", allow_abbrev=False, description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = option_parser("engine.predict", "Predict the rows of a file by one run, or by a vote of several.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a best/")
-    parser.add_argument("--input", required=True, metavar="FILE", help="as data.dev: a file, sample:dev, hub:...")
-    parser.add_argument("--output", required=True, metavar="FILE")
-    parser.add_argument("--format", choices=WRITERS, default="csv", help="of the output; default: csv")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
-    parser.add_argument("--vote", choices=VOTES, default="soft", help="mean of probabilities, or majority")
-    parser.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a run; default: equal")
-    parser.add_argument("--resamples", type=int, metavar="N", help="of intervals, 0 = none; default: as the first run")
-    parser.add_argument("--unlabelled", action="store_true", help="do not look at the labels of the file")
-    parser.add_argument("--batch_size", type=int, metavar="N", help="default: eval.batch_size of each run")
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1; default: a GPU where there is one")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: fp32 on a CPU, half on a GPU")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; default: all cores")
+    files = parser.add_argument_group("files")
+    files.add_argument("--input", required=True, metavar="FILE", help="as data.dev: a file, sample:dev, hub:...")
+    files.add_argument("--output", required=True, metavar="FILE", help="what is written")
+    files.add_argument("--format", choices=WRITERS, default="csv", help="of the output (default: csv)")
+    files.add_argument("--overwrite", action="store_true", help="replace an output that is there")
+    files.add_argument("--unlabelled", action="store_true", help="do not look at the labels of the file")
+    vote = parser.add_argument_group("vote and scores")
+    vote.add_argument(
+        "--vote", choices=VOTES, default="soft", help="mean of the probabilities, or majority (default: soft)"
+    )
+    vote.add_argument("--weights", nargs="+", type=float, metavar="W", help="one a run (default: equal)")
+    vote.add_argument(
+        "--resamples", type=int, metavar="N", help="of intervals, 0 = none (default: eval.resamples of the first run)"
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--batch_size", type=int, metavar="N", help="examples at a time (default: eval.batch_size)")
+    machine.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
+    machine.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        help="of the forward pass (default: fp32 on a CPU, half on a GPU)",
+    )
+    machine.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     return parser
 
 
-def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
+def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: Progress) -> str:
     """Predict all rows; returns what to print."""
     shares = check_weights(own.weights, len(own.runs))
     if own.resamples is not None and own.resamples < 0:
@@ -150,6 +136,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output) -> str:
     total = check_rows(source, predictors, own.unlabelled)
 
     output.open(head)
+    progress.begun = True
     started, gold, parts, sentences = time.monotonic(), [], [], []
     rows = examples(source, own.unlabelled)
     title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"

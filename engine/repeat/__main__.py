@@ -9,15 +9,13 @@ same command goes on after a crash: finished runs are kept, if options and files
 continues; Ctrl-C and SIGTERM let it save first, a second one kills it. --final also trains on all rows, without a dev
 part, for each seed; its last weights are its best/. Several runs vote by `engine.predict`, and `engine.compare` takes
 the out-of-fold files.
-Exit codes: 0 done, 2 bad input or a run that failed, 130 and 143 stopped.
+Exit codes: see engine/command.py.
 """
 
 import argparse
 import json
-import signal
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,12 +27,12 @@ from data.schema import Example
 from data.sentences import sentence_key
 from engine.arguments.parse import parse
 from engine.atomic import write_text
+from engine.command import Progress, option_parser, read_options, run
 from engine.compose.data import open_part
 from engine.compose.run import check_names
 from engine.config import Config
-from engine.ending import is_told
 from engine.repeat.finished import OtherRunError
-from engine.repeat.runs import Variant, finetune, without
+from engine.repeat.runs import Variant, finetune, runs_go_on, without
 from engine.report.predictions import read_predictions
 from engine.report.writers import plain_csv
 from engine.scores.intervals import bootstrap, intervals_line
@@ -47,51 +45,39 @@ from engine.tables import aligned
 FOLDS = ("--data.folds", "--data.fold", "--data.hold_out")
 
 
+ABOUT = """Train one configuration with several seeds and folds, and summarise the runs.
+
+Behind -- stands what train.py would get; python train.py --help lists it."""
+
+
 def main(argv: Sequence[str]) -> int:
     """Run, summarise, and return the exit code."""
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
+    return run(lambda progress: repeat(argv, progress))
+
+
+def repeat(argv: Sequence[str], progress: Progress) -> None:
     words = [*argv]
     cut = words.index("--") if "--" in words else len(words)
-    own, rest = arguments().parse_args(words[:cut]), words[cut + 1 :]
-    before = signal.signal(signal.SIGTERM, stop)  # the default would end this without a word
-    folder = None
+    own, rest = read_options(arguments(), words[:cut])[0], words[cut + 1 :]
+    variants = variants_of(own, rest)
+    config, config_path, _ = parse(rest)
+    for variant in variants:  # before anything is computed
+        check_names(parse([*rest, *variant.options])[0])
+    name = config.run.name or f"repeat-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.run.dir) / name
+    progress.begun, progress.goes_on = True, runs_go_on(name)
+    print(f"{len(variants) * len(own.seeds)} runs in {folder}/runs", flush=True)
     try:
-        variants = variants_of(own, rest)
-        config, config_path, _ = parse(rest)
-        for variant in variants:  # before anything is computed
-            check_names(parse([*rest, *variant.options])[0])
-        name = config.run.name or f"repeat-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-        folder = Path(config.run.dir) / name
-        print(f"{len(variants) * len(own.seeds)} runs in {folder}/runs", flush=True)
-        reports = finetune(variants, own.seeds, rest, folder)
-        print(leave(folder, own, config, reports))
-        return 0
-    except (KeyboardInterrupt, SystemExit) as error:
-        code = 130 if isinstance(error, KeyboardInterrupt) else error.code
-        print(f"stopped{goes_on(folder)}", file=sys.stderr)
-        return code
-    except ValueError as error:
-        if not is_told(error):
-            raise
-        hint = "" if isinstance(error, OtherRunError) else goes_on(folder)
-        print(f"error: {error}{hint}", file=sys.stderr)
-        return 2
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def stop(number: int, _) -> None:
-    raise SystemExit(128 + number)
-
-
-def goes_on(folder: Path | None) -> str:
-    return "" if folder is None else f"; the same command with --run.name {folder.name} goes on"
+        print(leave(folder, own, config, finetune(variants, own.seeds, rest, folder)))
+    except OtherRunError:
+        progress.goes_on = ""
+        raise
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.repeat", allow_abbrev=False, description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--seeds", nargs="+", type=int, required=True, metavar="N")
+    usage = "python -m engine.repeat --seeds N ... [option ...] -- [OPTION OF train.py]"
+    parser = option_parser("engine.repeat", ABOUT, usage=usage)
+    parser.add_argument("--seeds", nargs="+", type=int, required=True, metavar="N", help="run.seed of the runs")
     parser.add_argument("--folds", type=int, metavar="K", help="cut data.train into K parts; each is the dev part once")
     parser.add_argument("--final", action="store_true", help="train on all rows, too, without a dev part")
     return parser

@@ -64,11 +64,19 @@ def half_width(values: np.ndarray) -> float:
     return float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
+class RunFailedError(ValueError):
+    """A run ended with another exit code than 0; the command that started it ends with the same."""
+
+    def __init__(self, code: int, message: str):
+        super().__init__(message)
+        self.code = code if code > 0 else 128 - code  # negative: the signal that killed it
+
+
 def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequence[str], folder: Path) -> dict:
     """Train every variant with every seed and return variant -> reports, in the order of the seeds.
 
     Runs live in `folder`/runs, what they print in `folder`/logs; one that is finished is not trained again, one that
-    was stopped continues. Raises ValueError with the last line of a run that fails, and before anything is trained
+    was stopped continues. Raises RunFailedError with the last line of a run that fails, and, before anything is trained
     where a finished run has other options or files, see `finished.same_run`.
     """
     runs = folder / "runs"
@@ -97,6 +105,11 @@ def finetune(variants: Sequence[Variant], seeds: Sequence[int], options: Sequenc
     return reports
 
 
+def runs_go_on(name: str) -> str:
+    """How to go on with the runs of a folder called `name`."""
+    return f"the same command with --run.name {name} goes on"
+
+
 def command_of(variant: Variant, seed: int, options: Sequence[str], runs: Path) -> list[str]:
     """The options of train.py for one run of a variant."""
     places = (f"--run.dir={runs}", f"--run.name={variant.run_name(seed)}", f"--run.seed={seed}")
@@ -106,14 +119,15 @@ def command_of(variant: Variant, seed: int, options: Sequence[str], runs: Path) 
 def train(options: Sequence[str], log: Path) -> None:
     """One run of train.py in a process of its own; what it prints goes to `log`, whose folder is made.
 
-    A signal lets the run save and end first, see `child.Child`. Raises ValueError with the last line of one that fails.
+    A signal lets the run save and end first, see `child.Child`. Raises RunFailedError, with the last line, for one
+    that fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         code = Child().run([sys.executable, str(TRAIN), *options], output)
     if code != 0:
         lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it printed nothing"]
-        raise ValueError(f"a run ended with code {code}: {lines[-1]} (all of it: {log})")
+        raise RunFailedError(code, f"a run ended with code {code}: {lines[-1]} (all of it: {log})")
 
 
 def without(options: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -126,4 +126,4 @@ class Output:
         if not self.rows:
             self.part.unlink(missing_ok=True)
             return ""
-        return f"; the first {self.rows:,} rows are in {self.part}"
+        return f"the first {self.rows:,} rows are in {self.part}"

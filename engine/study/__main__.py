@@ -21,7 +21,6 @@ import dataclasses
 import json
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +28,10 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
-from transformers.utils import logging as transformers_logging
 
 from engine.arguments.parse import parse
 from engine.atomic import write_text
+from engine.command import Progress, option_parser, read_options, run
 from engine.compose.corpus import rows_without_entities
 from engine.compose.data import read_data
 from engine.compose.loss import check_loss
@@ -41,7 +40,7 @@ from engine.compose.run import check_names
 from engine.config import Config
 from engine.distributed.device import set_threads
 from engine.parts import Data
-from engine.repeat.runs import Variant, finetune, lines, paired
+from engine.repeat.runs import Variant, finetune, lines, paired, runs_go_on
 from engine.scores.metrics import headline
 from engine.scores.scored import Scored
 from engine.study.losses import compare_losses, loss_variants
@@ -59,58 +58,67 @@ PROBES = {
 }  # defaults; None in the parser, to see what was given
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the study and return the exit code: 0 done, 2 bad input."""
-    transformers_logging.disable_progress_bar()
-    warnings.formatwarning = lambda message, category, *_: f"warning: {message}\n"
-    own, rest = study_parser().parse_known_args(argv)
-    try:
-        config, config_path, notices = parse(rest)
-        for notice in notices:
-            print(notice)
-        if not config.has_dev:
-            raise ValueError("data.dev: a study compares scores on it, expected a file, or data.hold_out")
-        check_own(own, config)
-        vars(own).update({key: value for key, value in PROBES.items() if getattr(own, key) is None})
-        asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
-        poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
-        variants = [variant(name, config) for name in poolings] if own.finetune else []
-        losses = loss_variants(own.losses or ())
-        check_variants(losses if own.losses else variants, rest)
-        seeds = list(range(config.run.seed, config.run.seed + own.seeds))
-        name = config.run.name or f"study-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-        folder = Path(config.run.dir) / name
-        folder.mkdir(parents=True, exist_ok=True)
+ABOUT = """Compare poolings by linear probes of each layer, or losses by training them.
 
-        if own.losses:
-            print(compare_losses(config, losses, seeds, rest, folder))
-            return 0
-        found = {"metric": config.eval.metric, "seeds": seeds, "probe": run_probes(config, own, poolings, seeds)}
-        table = leave(folder, found, config.track.tensorboard and not variants)
-        if variants:  # the probes are on the disk by now
-            reports = finetune(variants, seeds, rest, folder)
-            scores = {name: [report["dev"][config.eval.metric] for report in r] for name, r in reports.items()}
-            found["finetune"] = paired(scores, REFERENCE)
-            table = leave(folder, found, config.track.tensorboard)
-        print(table)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+Options with a dot in their name and --config are train.py's:
+python train.py --help lists them."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the study and return the exit code, see engine/command.py."""
+    return run(lambda progress: study(argv, progress))
+
+
+def study(argv: Sequence[str], progress: Progress) -> None:
+    own, rest = read_options(study_parser(), argv, for_train=True)
+    config, config_path, notices = parse(rest)
+    for notice in notices:
+        print(notice)
+    if not config.has_dev:
+        raise ValueError("data.dev: a study compares scores on it, expected a file, or data.hold_out")
+    check_own(own, config)
+    vars(own).update({key: value for key, value in PROBES.items() if getattr(own, key) is None})
+    asked = own.poolings or (DEFAULT if config.data.format != "text" else ("mean", "max"))
+    poolings = [REFERENCE, *(name for name in asked if name != REFERENCE)]
+    variants = [variant(name, config) for name in poolings] if own.finetune else []
+    losses = loss_variants(own.losses or ())
+    check_variants(losses if own.losses else variants, rest)
+    seeds = list(range(config.run.seed, config.run.seed + own.seeds))
+    name = config.run.name or f"study-{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.run.dir) / name
+    folder.mkdir(parents=True, exist_ok=True)
+
+    if own.losses:
+        print(compare_losses(config, losses, seeds, rest, folder, progress))
+        return
+    found = {"metric": config.eval.metric, "seeds": seeds, "probe": run_probes(config, own, poolings, seeds)}
+    progress.begun = True
+    table = leave(folder, found, config.track.tensorboard and not variants)
+    if variants:  # the probes are on the disk by now
+        progress.goes_on = runs_go_on(name)
+        reports = finetune(variants, seeds, rest, folder)
+        scores = {name: [report["dev"][config.eval.metric] for report in r] for name, r in reports.items()}
+        found["finetune"] = paired(scores, REFERENCE)
+        table = leave(folder, found, config.track.tensorboard)
+    print(table)
 
 
 def study_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.study", allow_abbrev=False, description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--poolings", nargs="+", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
-    parser.add_argument("--losses", nargs="+", metavar="NAME", help="compare losses instead, such as focal,gamma=1")
-    parser.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings; default: all")
-    parser.add_argument("--seeds", type=int, default=3, help="default: 3, counted from run.seed")
-    parser.add_argument("--rows", type=int, help="training rows of a probe, at most; default: 10000")
-    parser.add_argument("--share", type=float, help="of those rows, for each seed others; default: 0.8")
-    parser.add_argument("--strength", type=float, help="C of the logistic regression; default: 0.01")
-    parser.add_argument(
+    usage = "python -m engine.study [option ...] [OPTION OF train.py ...]"
+    parser = option_parser("engine.study", ABOUT, usage=usage)
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="counted from run.seed (default: 3)")
+    poolings = parser.add_argument_group("poolings")
+    poolings.add_argument("--poolings", nargs="+", metavar="NAME", help=f"beside cls (default: {' '.join(DEFAULT)})")
+    poolings.add_argument("--layers", nargs="+", type=int, metavar="K", help="0 = embeddings (default: all)")
+    poolings.add_argument("--rows", type=int, metavar="N", help="training rows of a probe, at most (default: 10000)")
+    poolings.add_argument("--share", type=float, metavar="S", help="of those rows, for each seed others (default: 0.8)")
+    poolings.add_argument("--strength", type=float, metavar="C", help="of the logistic regression (default: 0.01)")
+    poolings.add_argument(
         "--finetune", action="store_true", default=None, help="also train each pooling with each seed (train.py)"
+    )
+    losses = parser.add_argument_group("losses")
+    losses.add_argument(
+        "--losses", nargs="+", metavar="NAME", help="train these and cross_entropy instead, such as focal,gamma=1"
     )
     return parser
 

@@ -14,9 +14,10 @@ from torch.utils.tensorboard import SummaryWriter
 from engine.arguments.constructors import spread_options
 from engine.arguments.parse import SECTIONS
 from engine.atomic import write_text
+from engine.command import Progress
 from engine.compose.data import read_data
 from engine.config import Config
-from engine.repeat.runs import Variant, finetune, lines, paired
+from engine.repeat.runs import Variant, finetune, lines, paired, runs_go_on
 from engine.scores.metrics import thirds
 from engine.scores.titles import SCORES
 from engine.tables import as_csv
@@ -71,10 +72,13 @@ def scores_of(report: dict, parts: dict[str, list[int]]) -> dict[str, float]:
     return {name: report["dev"][name] for name in SCORES if name in report["dev"]} | means
 
 
-def compare_losses(config: Config, variants: list[Variant], seeds: list[int], options: list[str], folder: Path) -> str:
+def compare_losses(
+    config: Config, variants: list[Variant], seeds: list[int], options: list[str], folder: Path, progress: Progress
+) -> str:
     """Train, compare, and leave losses.json, losses.csv, a picture and TensorBoard; returns the tables to print."""
     data = read_data(config, quiet=True)
     counts = np.bincount(np.array(data.stores["train"].labels), minlength=len(data.labels))
+    progress.begun, progress.goes_on = True, runs_go_on(folder.name)
     reports = finetune(variants, seeds, options, folder)
     parts = thirds(counts, data.negative)
     scores = {name: [scores_of(report, parts) for report in of_seeds] for name, of_seeds in reports.items()}
