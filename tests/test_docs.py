@@ -467,6 +467,8 @@ def test_recipes(copy, sample_run):
     (copy / "bad.tsv").write_text("\n".join([*rows, "no label"]) + "\n", encoding="utf-8")
     script = f"from train import main\nfor argv in {arguments!r}:\n    assert main(argv) == 0, argv\n"
     script += f"assert main({bad!r}) == 2\n"
+    script += "from engine.arguments.parse import parse\n"
+    script += "parse(['--loss.name=r_drop', '--loss.base=confidence_penalty'])\n"
     (copy / "recipes.py").write_text(script)
 
     done = run_command([sys.executable, "recipes.py"], cwd=copy)
