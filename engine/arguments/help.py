@@ -89,7 +89,7 @@ def part_lines(choice: Choice, name: str, parts: list[Choice]) -> list[str]:
     options = list(part_entries(choice, name))
     other = next((key for key in choice.registry if key != name and choice.parameters(key)), name)
     title = f"Options of {name}" if options else f"{name} has no options"
-    lines = ["", f"  {title} (of another: --{choice.key} {other} --help)"]
+    lines = ["", f"  {title}; those of another:", f"{INDENT}--{choice.key} {other} --help"]
     return [*lines, *(line for entry in options for line in option(entry, parts)), ""]
 
 
