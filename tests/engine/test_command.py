@@ -22,7 +22,8 @@ from engine.command import run
 from engine.config import Config
 from engine.guard import NonFiniteError
 from engine.repeat.runs import RunFailedError, train
-from losses import LOSSES, CrossEntropy
+from losses import LOSSES
+from losses.cross_entropy import CrossEntropy
 
 COMMANDS = {
     "train": "train", "predict": "engine.predict.__main__", "study": "engine.study.__main__",
