@@ -16,7 +16,7 @@ import torch
 
 from engine import command
 from engine.arguments.constructors import CHOICES, choices
-from engine.arguments.help import option_texts, train_help
+from engine.arguments.help import entries, option_texts, train_help
 from engine.arguments.parse import known_keys
 from engine.command import run
 from engine.config import Config
@@ -358,6 +358,12 @@ def test_every_option_of_every_part_has_a_text(key, name):
     assert {option for text in lines for option in re.findall(r"^  --(\S+)", text)} >= known_keys(chosen).keys()
     assert not untold(lines)
     assert not [text for text in lines if columns(text) > 80]
+
+
+def test_every_key_of_the_configuration_has_a_text():
+    """Also those below which names are listed."""
+    for section in dataclasses.fields(Config):
+        assert not [entry.key for entry in entries(section.default_factory, section.name) if not entry.text]
 
 
 def test_every_part_is_listed_with_a_line_of_what_it_is():
