@@ -137,9 +137,14 @@ def read_options(
     given = [word.partition("=")[0] for word in words if word.startswith("--")]
     foreign = [word for word in given if word not in names and not (for_train and ("." in word or word == "--config"))]
     if foreign and not {"--help", "-h"} & {*words}:
-        raise ValueError("\n".join(f"{word}: unknown option{nearest(word, names)}" for word in foreign))
+        raise ValueError("\n".join(f"{word}: unknown option{nearest_option(word, names)}" for word in foreign))
     parser.error = refuse
     return parser.parse_known_args(words) if for_train else (parser.parse_args(words), [])
+
+
+def nearest_option(word: str, names: Sequence[str]) -> str:
+    """The dashes, which all have, make no name near."""
+    return nearest(word.lstrip("-"), [name.lstrip("-") for name in names]).replace("mean ", "mean --")
 
 
 def refuse(message: str) -> NoReturn:

@@ -86,7 +86,7 @@ class BiGruHead(RecurrentHead):
 
 
 class CnnHead(SentenceHead):
-    """Convolutions over the sentence, maxima of the filters.
+    """Convolutions over the sentence and their maxima.
 
     Then ReLU, the maximum of each filter, dropout, linear: Kim 2014, arXiv 1408.5882. `filters` of each width in
     `kernels`. A sentence sees zeros beyond its ends, never its neighbour in the batch.

@@ -75,7 +75,7 @@ def repeat(argv: Sequence[str], progress: Progress) -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    usage = "python -m engine.repeat --seeds N ... [option ...] -- [OPTION OF train.py]"
+    usage = "python -m engine.repeat --seeds N ... -- [OPTION OF train.py ...]"
     parser = option_parser("engine.repeat", ABOUT, usage=usage)
     parser.add_argument("--seeds", nargs="+", type=int, required=True, metavar="N", help="run.seed of the runs")
     parser.add_argument("--folds", type=int, metavar="K", help="cut data.train into K parts; each is the dev part once")

@@ -81,7 +81,7 @@ def test_a_signal_at_any_phase(options, tmp_path, monkeypatch, capsys, straight,
     said = capsys.readouterr()
     folder = tmp_path / "runs" / "stopped"
     newest = max((folder / "checkpoints").glob("step-*")).name
-    assert f"stopped after update {int(newest[-8:])}; the same command with --run.name stopped continues" in said.out
+    assert f"stopped after update {int(newest[-8:])}; the same command with --run.name stopped continues" in said.err
     assert int(newest[-8:]) in (step, step + 1)
     assert f"{signal.Signals(number).name}: saving and stopping" in said.err
     assert not (folder / "report.json").exists()
@@ -134,7 +134,7 @@ def test_a_signal_while_tokenising_leaves_nothing_half_done(options, tmp_path, m
     with monkeypatch.context() as patch:
         SignalIn(patch, "data.store.chunk:append", number, call=20)
         assert program.main(command) == 128 + number
-    assert "stopped before the first update of this start; the same command starts again" in capsys.readouterr().out
+    assert "stopped before the first update of this start; the same command starts again" in capsys.readouterr().err
     assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
     assert not (tmp_path / "runs").exists()
     assert program.main(command) == 0
@@ -148,7 +148,7 @@ def test_a_signal_in_the_last_scoring_leaves_the_run_unfinished(options, tmp_pat
         SignalIn(patch, "engine.report.finish:verify", signal.SIGTERM)
         assert program.main(command) == 143
     folder = tmp_path / "runs" / "late"
-    assert "stopped after update 3" in capsys.readouterr().out
+    assert "stopped after update 3" in capsys.readouterr().err
     assert not (folder / "report.json").exists()
     assert not (folder / "best").exists()
     assert program.main(command) == 0

@@ -327,7 +327,8 @@ def test_a_command_keeps_its_exit_code_and_its_streams(server, command, code, ti
 def test_usage_and_a_missing_address(server, monkeypatch, tmp_path):
     for arguments in ([], ["--"], ["sh", "-c", "exit 0"]):
         process = start(*arguments)
-        assert "usage: python -m engine.notify -- command" in process.communicate(timeout=30)[1]
+        expected = "expected python -m engine.notify -- command [argument ...]\n"
+        assert process.communicate(timeout=30)[1] == f"error: got {(*arguments, 'no command')[0]}, {expected}"
         assert process.returncode == 2
     monkeypatch.delenv("PLAINLOOP_NOTIFY")
     process = start("--", "sh", "-c", "exit 3")
