@@ -156,7 +156,7 @@ def test_a_loss_that_cannot_be_is_told_before_anything_runs(options, monkeypatch
 
 def test_options_of_probes_are_refused(options, capsys):
     assert main(["--losses", "focal", "--rows", "10000", "--layers", "1", "--finetune", *options()]) == 2
-    message = "--losses: got --rows, --layers, --finetune with it, expected none of them: they are for poolings"
+    message = "error: --losses: got --rows, --layers, --finetune with it, expected none of them: they are for poolings"
     assert capsys.readouterr().err.strip() == message
 
 
