@@ -27,11 +27,14 @@ def aligned(columns: Sequence[str], lines: Iterable[Sequence]) -> list[str]:
     assert all(len(row) == len(columns) for row in rows)
     widths = [max(map(display_width, cells)) for cells in zip(*rows, strict=True)]
 
-    def padded(cell: str, column: str, width: int) -> str:
-        blanks = " " * (width - display_width(cell))
-        return blanks + cell if column.startswith(" ") else cell + blanks
+    right = [column.startswith(" ") for column in columns]
+    return ["  ".join(map(padded, row, widths, right)).rstrip() for row in rows]
 
-    return ["  ".join(map(padded, row, columns, widths)).rstrip() for row in rows]
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """A text and the blanks, before it where it stands to the `right`, that make it so many columns wide."""
+    blanks = " " * (width - display_width(text))
+    return blanks + text if right else text + blanks
 
 
 def markdown(columns: Sequence[str], lines: Iterable[Sequence]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from torch import nn
 
 from conftest import ROOT
+from engine.arguments.help import name_lines
 from engine.compare import report
 from engine.config import Config, OptimConfig
 from engine.data_report.__main__ import as_markdown, as_text
@@ -137,6 +138,18 @@ def test_the_table_at_the_end_of_a_run(tmp_path):
     scores, places = parts_of(finish_table(report, tmp_path / "한글").removeprefix("\n").splitlines())
     assert cells_of(scores, [False, False])[:2] == [["micro-F1", "50.00"], ["accuracy, prior", "7.50"]]
     assert cells_of(places, [False, False])[0] == ["report", str(tmp_path / "한글" / "report.json")]
+
+
+def test_the_names_in_help():
+    """A user's own loss, pooling or head may have a Korean name."""
+
+    class Part:
+        """What it is."""
+
+    registry = dict.fromkeys(["평균풀링", "mean", "가"], Part)
+    assert cells_of(name_lines(SimpleNamespace(registry=registry)), [False, False]) == [
+        [name, "What it is."] for name in registry
+    ]
 
 
 def test_markdown_and_csv_keep_a_name_whole():
