@@ -53,17 +53,24 @@ def make_encoder(tokenizer: str):
     return Encoder(made, EncodingOptions())
 
 
+def number_of() -> dict[str, int]:
+    """Label -> class."""
+    from data.labels import label_list
+
+    return {label: number for number, label in enumerate(label_list("klue"))}
+
+
 def build(path: Path, cache: Path, tokenizer: str, processes: int) -> dict:
     """The store of the file; the time is that of `prepare`, with the hash of the file."""
-    from data.labels import label_list
     from data.readers.source import open_source
+    from data.store.chunk import Task
     from data.store.packed import prepare
     from data.store.workers import processes_for
 
     encoder = make_encoder(tokenizer)
     before, start = cpu_seconds(), time.perf_counter()
     source = open_source(str(path), "boostcamp", "train", "data.train")
-    store = prepare(source, encoder, label_list("klue"), cache, processes=processes or None)
+    store = prepare(Task(source, encoder, number_of()), cache, processes=processes or None)
     seconds = time.perf_counter() - start
     (folder,) = (path for path in cache.iterdir() if path.is_dir())
     return {
@@ -86,15 +93,15 @@ def first_batch(path: Path, cache: Path, tokenizer: str) -> dict:
     """A finished store to the first update's batch: the hash that finds it, opening, the plan, the batch."""
     import torch
 
-    from data.labels import label_list
     from data.readers.source import open_source
+    from data.store.chunk import Task
     from data.store.packed import prepare
     from engine.loader import Loader
     from engine.plan import Plan
 
     encoder = make_encoder(tokenizer)
     laps = {"found": time.perf_counter()}
-    store = prepare(open_source(str(path), "boostcamp", "train", "data.train"), encoder, label_list("klue"), cache)
+    store = prepare(Task(open_source(str(path), "boostcamp", "train", "data.train"), encoder, number_of()), cache)
     laps["planned"] = time.perf_counter()
     loader = Loader(store, Plan(store.lengths, seed=0, batch_size=BATCH), 0, pin=False)
     laps["batch"] = time.perf_counter()

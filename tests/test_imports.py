@@ -80,11 +80,8 @@ def edges(module: str, tree: ast.AST) -> set[str]:
 
 def circle(trees: dict[str, ast.AST]) -> list[str]:
     """Modules that import each other, the first one again at the end; [] where there are none."""
-    modules = {
-        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for name, tree in trees.items()
-    }
     try:
-        TopologicalSorter({module: edges(module, tree) for module, tree in modules.items()}).prepare()
+        TopologicalSorter({dotted(name): edges(dotted(name), tree) for name, tree in trees.items()}).prepare()
     except CycleError as error:
         return error.args[1]
     return []

@@ -27,6 +27,7 @@ from data.batch import collate
 from data.encode import Encoder, EncodingOptions
 from data.labels import KLUE
 from data.readers.source import open_source
+from data.store.chunk import Task
 from data.store.packed import prepare
 from train import main
 
@@ -120,7 +121,8 @@ def test_best_folder_predicts_the_same_without_the_run(sample_run, tmp_path):
     options = json.loads((best / "encoding.json").read_text())
     encoder = Encoder(tokenizer, EncodingOptions(**options | {"types": tuple(options["types"])}))
     labels = json.loads((best / "labels.json").read_text())
-    store = prepare(open_source("sample:dev", "auto", "dev", "data.dev"), encoder, labels, tmp_path)
+    number_of = {label: number for number, label in enumerate(labels)}
+    store = prepare(Task(open_source("sample:dev", "auto", "dev", "data.dev"), encoder, number_of), tmp_path)
     batch, _ = collate(store, np.arange(40))
     with torch.no_grad():
         probabilities = model(batch).logits.softmax(dim=1).numpy()

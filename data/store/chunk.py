@@ -39,15 +39,22 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Task:
-    """Everything that rows are encoded with. `number_of`: label -> class; `stop`: a bad row ends the store, so that
-    nothing after it matters."""
+    """Everything that rows are encoded with. `number_of`: label -> class; `learned`: those of the training rows, for
+    messages; `stop`: a bad row ends the store, so that nothing after it matters.
+    """
 
     source: Source
     encoder: Encoder
     number_of: dict[str, int]
-    need_labels: bool
-    learned: bool
-    stop: bool
+    need_labels: bool = True
+    learned: bool = False
+    stop: bool = True
+
+    @property
+    def identity(self) -> tuple:
+        """What makes the store what it is, but for the code."""
+        labels = list(self.number_of)
+        return self.source.identity, self.encoder.fingerprint, labels, self.need_labels, self.learned, self.stop
 
     def encode(self, rows: Iterable[tuple[int, Example | ValueError]]) -> Chunk:
         """The chunk of (row number, Example or what is wrong with the row)."""

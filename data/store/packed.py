@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,8 +14,6 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from data.encode import Encoder
-from data.readers.source import Source
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Chunk, Task, different
 from data.store.words import WordCount
@@ -65,32 +63,15 @@ class TokenStore:
         return self.id_bytes[self.id_offsets[row] : self.id_offsets[row + 1]].tobytes().decode()
 
 
-def prepare(
-    source: Source,
-    encoder: Encoder,
-    labels: Sequence[str],
-    cache_dir: Path,
-    on_bad_row: str = "error",
-    need_labels: bool = True,
-    quiet: bool = False,
-    learned: bool = False,
-    processes: int | None = None,
-) -> TokenStore:
-    """The store of `source`, from the cache or made now. One process of a node makes it, the others wait for the file.
+def prepare(task: Task, cache_dir: Path, quiet: bool = False, processes: int | None = None) -> TokenStore:
+    """The store of the task's source, from the cache or made now. One process of a node makes it, the others wait for
+    the file.
 
-    `learned` says that `labels` are those of the training rows, for messages. `processes` encode (None = those of
-    `workers.processes_for`); their number changes no byte.
+    `processes` encode (None = those of `workers.processes_for`); their number changes no byte.
 
-    Raises ValueError for a bad row (`on_bad_row` "error") with its number, or when "skip" left no row at all.
+    Raises ValueError for a bad row (`task.stop`) with its number, or when no row at all is left.
     """
-    identity = (
-        code_digest(),
-        source.identity,
-        encoder.fingerprint,
-        list(labels),
-        on_bad_row,
-        need_labels,
-    )
+    identity = (code_digest(), *task.identity)
     key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
     folder = cache_dir / key
     try:
@@ -99,8 +80,7 @@ def prepare(
             if not (folder / "store.json").is_file():
                 temporary = Path(tempfile.mkdtemp(dir=cache_dir, prefix=f".{key}-"))
                 try:
-                    encoding = processes or processes_for(source)
-                    write(temporary, source, encoder, labels, on_bad_row, need_labels, quiet, learned, encoding)
+                    write(temporary, task, quiet, processes or processes_for(task.source))
                     shutil.rmtree(folder, ignore_errors=True)
                     os.replace(temporary, folder)
                 finally:
@@ -121,32 +101,22 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def write(
-    folder: Path,
-    source: Source,
-    encoder: Encoder,
-    labels: Sequence[str],
-    on_bad_row: str,
-    need_labels: bool,
-    quiet: bool,
-    learned: bool = False,
-    processes: int = 1,
-) -> None:
-    """Encode all rows of `source` into `folder`, some at a time; the memory that it takes does not grow with them."""
-    number_of = {label: number for number, label in enumerate(labels)}
-    task = Task(source, encoder, number_of, need_labels, learned, stop=on_bad_row == "error")
+def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
+    """Encode all rows of the task's source into `folder`, some at a time; the memory that it takes does not grow with
+    them.
+    """
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
     words = WordCount()
     first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
-    bar = tqdm(desc=f"tokenising {source.name}", unit=" rows", disable=True if quiet else None, leave=False)
+    bar = tqdm(desc=f"tokenising {task.source.name}", unit=" rows", disable=True if quiet else None, leave=False)
     with bar, GrowingArrays(folder) as arrays:
         for name in ("offsets", "id_offsets"):
             arrays.append(name, np.zeros(1, dtype=np.int64))
         for chunk in encoded_chunks(task, processes, words):
             bar.update(chunk.seen)
             first = first or (chunk if chunk.rows else None)
-            check_order(source, task, first, chunk)
+            check_order(task, first, chunk)
             facts["skipped"] += chunk.bad
             words.join(chunk.texts)
             if chunk.rows:
@@ -156,10 +126,10 @@ def write(
                 facts[name] += count
         if first is None:
             raise ValueError(
-                f"{source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
+                f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
             )
         arrays.close()
-    facts["words"] = words.facts(encoder.tokenizer)
+    facts["words"] = words.facts(task.encoder.tokenizer)
     meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")
 
@@ -174,7 +144,7 @@ def encoded_chunks(task: Task, processes: int, words: WordCount) -> Iterator[Chu
         yield task.encode(part)
 
 
-def check_order(source: Source, task: Task, first: Chunk | None, chunk: Chunk) -> None:
+def check_order(task: Task, first: Chunk | None, chunk: Chunk) -> None:
     """Raises ValueError for what is wrong first in `chunk`; `first` is the first one that has rows."""
     if chunk.rows and (
         problem := different(chunk.first, (chunk.extra, chunk.per_token), (first.extra, first.per_token))
@@ -184,7 +154,7 @@ def check_order(source: Source, task: Task, first: Chunk | None, chunk: Chunk) -
         raise ValueError(chunk.mismatch)
     if chunk.bad and task.stop:
         number, reason = chunk.bad[0]
-        raise ValueError(f"{source.name}, {source.place(number)}: {reason}")
+        raise ValueError(f"{task.source.name}, {task.source.place(number)}: {reason}")
 
 
 def append(arrays: GrowingArrays, chunk: Chunk, tokens: int) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.readers.source import Source, open_source
+from data.store.chunk import Task
 from data.store.packed import prepare
 from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.compose.duplicates import drop_repeats, repeat_lines
@@ -28,10 +29,11 @@ def read_data(config: Config, quiet: bool) -> Data:
     if config.data.dev is not None:
         sources["dev"] = open_part(config, "dev", config.data.dev)
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
+    number_of = {label: number for number, label in enumerate(labels)}
     stores = {}
     for part, source in sources.items():
-        on_bad_row = config.data.on_bad_row if part == "train" else "error"
-        stores[part] = prepare(source, encoder, labels, cache, on_bad_row, quiet=quiet, learned=learned)
+        stop = part != "train" or config.data.on_bad_row == "error"
+        stores[part] = prepare(Task(source, encoder, number_of, learned=learned, stop=stop), cache, quiet)
         known_language(f"data.{part}", stores[part])
         if pooling_of(config.model).needs_entities:
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)

@@ -125,7 +125,7 @@ class Predictor:
 
         Raises ValueError that names the source and the row that cannot be encoded.
         """
-        task = Task(source, self.encoder, self.number_of, need_labels=False, learned=False, stop=True)
+        task = Task(source, self.encoder, self.number_of, need_labels=False)
         chunk = task.encode((number, self.problem(example) or example) for number, example in rows)
         if chunk.mismatch:
             raise ValueError(f"{source.name}: {chunk.mismatch}")

@@ -20,6 +20,7 @@ from data.readers.source import Source
 from data.schema import Example
 from data.store import packed
 from data.store.arrays import GrowingArrays
+from data.store.chunk import Task
 from data.store.packed import load, prepare
 from models.tokens import wordpiece_tokenizer
 
@@ -66,9 +67,13 @@ def make_encoder(vocabulary=VOCABULARY, **options) -> Encoder:
     return Encoder(wordpiece_tokenizer(vocabulary), EncodingOptions(**options))
 
 
-def make_store(tmp_path, content=None, encoder=None, **options):
-    options = {"need_labels": False, "quiet": True} | options
-    return prepare(source(content), encoder or make_encoder(), LABELS, tmp_path, **options)
+def make_task(source, encoder=None, labels=LABELS, **options) -> Task:
+    numbers = {label: number for number, label in enumerate(labels)}
+    return Task(source, encoder or make_encoder(), numbers, **{"need_labels": False} | options)
+
+
+def make_store(tmp_path, content=None, encoder=None, processes=None, **options):
+    return prepare(make_task(source(content), encoder, **options), tmp_path, quiet=True, processes=processes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +135,7 @@ def naive_batch(encoded: list, index: list[int]) -> dict:
 def mixed(tmp_path_factory):
     """The store of the mixed examples, and the same examples encoded one at a time."""
     examples, encoder = mixed_examples(), make_encoder(max_length=40)
-    store = prepare(
-        Rows(tuple(examples)), encoder, LABELS, tmp_path_factory.mktemp("cache"), need_labels=False, quiet=True
-    )
+    store = prepare(make_task(Rows(tuple(examples)), encoder), tmp_path_factory.mktemp("cache"), quiet=True)
     return examples, [next(encoder.encode([example])) for example in examples], store
 
 
@@ -211,7 +214,7 @@ def test_batch_of_everything(mixed):
 def test_extra_inputs_stay_apart_when_batch_has_as_many_rows_as_an_example_tokens(tmp_path):
     """One number a row and one a token are told apart by the store's size, whatever the batch."""
     examples = [Example(f"{n}", "문", extra={"row": n, "token": [n, -n, n * n]}) for n in range(1, 10)]
-    store = prepare(Rows(tuple(examples)), make_encoder(), LABELS, tmp_path, need_labels=False, quiet=True)
+    store = prepare(make_task(Rows(tuple(examples))), tmp_path, quiet=True)
     for index in ([4], [0, 1, 2], [8, 7, 6, 5, 4, 3, 2, 1, 0]):
         batch, _ = collate(store, np.array(index))
         assert batch.extra["row"].tolist() == [n + 1 for n in index]
@@ -232,7 +235,7 @@ def test_to_moves_every_tensor_but_the_lengths(mixed):
 def test_rows_with_different_extra_inputs_are_refused(tmp_path):
     examples = (Example("a", "문", extra={"x": 1}), Example("b", "문", extra={"y": 1}))
     with pytest.raises(ValueError, match=r"row 'b' has the extra inputs \['y'\], the rows before it \['x'\]"):
-        prepare(Rows(examples), make_encoder(), LABELS, tmp_path, need_labels=False, quiet=True)
+        prepare(make_task(Rows(examples)), tmp_path, quiet=True)
 
 
 # the cache ----------------------------------------------------------------------------------------------------------
@@ -274,14 +277,15 @@ CHANGES = {
     "order of labels": {"labels": LABELS[::-1]},
     "more labels": {"labels": [*LABELS, "x"]},
     "tokenizer": {"encoder": {"vocabulary": [*VOCABULARY, "가람"]}},
-    "bad rows": {"on_bad_row": "skip"},
+    "bad rows": {"stop": False},
     "need labels": {"need_labels": True},
+    "learned": {"learned": True},
 }
 
 
 def test_everything_that_changes_the_store_changes_its_key(tmp_path):
     labelled = [row | {"label": row["label"] or "no_relation"} for row in rows()]
-    base = {"source": source(labelled), "encoder": {}, "labels": LABELS, "on_bad_row": "error", "need_labels": False}
+    base = {"source": source(labelled), "encoder": {}, "labels": LABELS}
     found = {}
     for name, change in ({"nothing": {}} | CHANGES).items():
         if "source" in change:  # of the same rows
@@ -289,13 +293,10 @@ def test_everything_that_changes_the_store_changes_its_key(tmp_path):
             change = {"source": dataclasses.replace(change["source"], raw=base["source"].raw + extra)}
         options = base | change
         before = set(folders(tmp_path))
-        prepare(
-            options["source"], make_encoder(**options["encoder"]), options["labels"], tmp_path,
-            options["on_bad_row"], options["need_labels"], quiet=True,
-        )  # fmt: skip
+        prepare(make_task(**options | {"encoder": make_encoder(**options["encoder"])}), tmp_path, quiet=True)
         found[name] = len(set(folders(tmp_path)) - before)
     assert found == dict.fromkeys(["nothing", *CHANGES], 1)
-    assert len(folders(tmp_path)) == 13
+    assert len(folders(tmp_path)) == 14
 
 
 def test_an_edited_reader_or_marker_gets_another_store(tmp_path, monkeypatch):
@@ -314,7 +315,7 @@ def test_an_edited_reader_or_marker_gets_another_store(tmp_path, monkeypatch):
 
 def test_name_of_the_file_does_not_change_the_key(tmp_path):
     for name in ("a.json", "b.json"):
-        prepare(source(name=name), make_encoder(), LABELS, tmp_path, need_labels=False, quiet=True)
+        prepare(make_task(source(name=name)), tmp_path, quiet=True)
     assert len(folders(tmp_path)) == 1
 
 
@@ -392,7 +393,7 @@ def spoiled() -> list[dict]:
 
 
 def test_skipped_rows_are_counted_and_listed(tmp_path):
-    store = make_store(tmp_path, spoiled(), on_bad_row="skip", need_labels=True)
+    store = make_store(tmp_path, spoiled(), stop=False, need_labels=True)
     assert [store.id(n) for n in range(len(store))] == ["글-0", "글-1", "글-2", "글-3"]
     assert store.facts["rows"] == 4
     assert [number for number, _ in store.facts["skipped"]] == [2, 4, 5]
@@ -409,7 +410,7 @@ def test_skipped_rows_are_counted_and_listed(tmp_path):
     )
     assert clean.tokens.tolist() == store.tokens.tolist()
     assert clean.labels.tolist() == store.labels.tolist() == [1, 2, 3, 0]
-    again = make_store(tmp_path, spoiled(), on_bad_row="skip", need_labels=True)
+    again = make_store(tmp_path, spoiled(), stop=False, need_labels=True)
     assert again.facts == store.facts, "the list comes out of the cache too"
 
 
@@ -427,10 +428,10 @@ def test_error_names_the_first_bad_row(tmp_path, left_out, message):
 
 def test_chunks_do_not_change_the_store(tmp_path, monkeypatch):
     """Rows are encoded some at a time; bad ones may fall anywhere in a chunk."""
-    whole = make_store(tmp_path / "1", spoiled(), on_bad_row="skip", need_labels=True)
+    whole = make_store(tmp_path / "1", spoiled(), stop=False, need_labels=True)
     for size in (1, 2, 3):
         monkeypatch.setattr(packed, "CHUNK", size)
-        assert same(whole, make_store(tmp_path / f"chunks-{size}", spoiled(), on_bad_row="skip", need_labels=True))
+        assert same(whole, make_store(tmp_path / f"chunks-{size}", spoiled(), stop=False, need_labels=True))
 
 
 def test_rows_without_label(tmp_path):
@@ -439,7 +440,7 @@ def test_rows_without_label(tmp_path):
     with pytest.raises(ValueError, match=rf"^rows\.json, row 4: {reason}$"):
         make_store(tmp_path, need_labels=True)
     assert make_store(tmp_path, need_labels=False).labels.tolist() == [1, 2, 3, -1, 0]
-    kept = make_store(tmp_path, need_labels=True, on_bad_row="skip")
+    kept = make_store(tmp_path, need_labels=True, stop=False)
     assert kept.labels.tolist() == [1, 2, 3, 0]
     assert kept.facts["skipped"] == [[4, reason]]
 
@@ -447,7 +448,7 @@ def test_rows_without_label(tmp_path):
 def test_all_rows_bad(tmp_path):
     bad = [row | {"guid": ""} for row in rows()]
     with pytest.raises(ValueError, match=r"^rows\.json: all 5 rows are bad; the first: guid is empty$"):
-        make_store(tmp_path, bad, on_bad_row="skip")
+        make_store(tmp_path, bad, stop=False)
     assert folders(tmp_path) == []
 
 

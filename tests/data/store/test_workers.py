@@ -23,9 +23,9 @@ from data.store.arrays import GrowingArrays
 from data.store.chunk import Task
 from data.store.packed import prepare
 from tests.data.store import test_packed
-from tests.data.store.test_packed import LABELS, ROOT, Rows, folders, make_encoder, make_store, source
+from tests.data.store.test_packed import LABELS, ROOT, Rows, folders, make_store, make_task, source
 
-SKIP = {"on_bad_row": "skip", "need_labels": True}
+SKIP = {"stop": False, "need_labels": True}
 
 
 def files(cache: Path) -> dict[str, bytes]:
@@ -52,8 +52,7 @@ def many(bad: bool = True) -> list[dict]:
 
 
 def task(encoder=None, stop: bool = True) -> Task:
-    numbers = {label: number for number, label in enumerate(LABELS)}
-    return Task(source(many()), encoder or make_encoder(), numbers, need_labels=True, learned=False, stop=stop)
+    return make_task(source(many()), encoder, need_labels=True, stop=stop)
 
 
 class Here:
@@ -165,7 +164,7 @@ def test_rows_are_written_before_the_next_are_read(tmp_path, monkeypatch):
                 yield number, Example(f"{number}", "문을 열었다.", label="no_relation")
 
     monkeypatch.setattr(packed, "append", counted)
-    store = prepare(Streamed(()), make_encoder(), LABELS, tmp_path, need_labels=False, quiet=True)
+    store = prepare(make_task(Streamed(())), tmp_path, quiet=True)
     assert len(store) == written[0] == 100
     assert [store.id(n) for n in (0, 4, 5, 99)] == ["1", "5", "6", "100"]
 
@@ -173,7 +172,7 @@ def test_rows_are_written_before_the_next_are_read(tmp_path, monkeypatch):
 def test_extra_inputs_are_compared_over_chunks(tmp_path, monkeypatch):
     def made(*extras):
         examples = [Example(f"{n}", "문", extra=extra) for n, extra in enumerate(extras)]
-        return prepare(Rows(tuple(examples)), make_encoder(), LABELS, tmp_path, need_labels=False, quiet=True)
+        return prepare(make_task(Rows(tuple(examples))), tmp_path, quiet=True)
 
     for size in (1, 2, 9):
         monkeypatch.setattr(packed, "CHUNK", size)
@@ -256,6 +255,7 @@ from transformers import PreTrainedTokenizerFast
 from data.store import packed, words, workers
 from data.encode import Encoder, EncodingOptions
 from data.readers.source import Source
+from data.store.chunk import Task
 
 words.TEXTS, packed.CHUNK = 2, 2
 mapped = workers.Workers.map
@@ -271,7 +271,8 @@ tokenizer = PreTrainedTokenizerFast(
 )
 source = Source("rows.json", Path(sys.argv[1]).read_bytes(), "klue")
 encoder = Encoder(tokenizer, EncodingOptions(marker="none"))
-packed.prepare(source, encoder, {labels!r}, Path(sys.argv[2]), processes=2)
+task = Task(source, encoder, {{label: number for number, label in enumerate({labels!r})}})
+packed.prepare(task, Path(sys.argv[2]), processes=2)
 """
 
 
