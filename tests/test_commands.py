@@ -18,7 +18,7 @@ CODE = {
 NAMED = {
     name.rstrip(".")
     for text in [*PAGES, *CODE.values()]
-    for name in re.findall(r"python -m ((?:engine|data)[\w.]*)", text)
+    for name in re.findall(r"python -m ((?:engine|data)\.\w[\w.]*)", text)
 }
 FOLDERS = {name.removesuffix("/__main__.py").replace("/", ".") for name in CODE if name.endswith("/__main__.py")}
 
