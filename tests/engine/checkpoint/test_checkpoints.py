@@ -15,7 +15,7 @@ from torch import nn
 
 import engine.loop
 import train as program
-from conftest import metric_lines
+from conftest import ROOT, metric_lines
 from engine.arguments.parse import parse
 from engine.checkpoint import resume
 from engine.checkpoint.checkpoints import Checkpoints, load_model, load_optimizer
@@ -481,6 +481,30 @@ def test_changed_code_is_shown_and_goes_on(options, monkeypatch, capsys):
         "warning: the code changed since the checkpoint and goes on as it is now: data/readers/klue.py (gone), "
         "engine/loop.py, losses/mine.py (new)"
     ) in capsys.readouterr().out
+
+
+def test_code_that_was_edited_in_any_folder_is_seen(options, tmp_path, monkeypatch, capsys):
+    """In a copy of the code: edited files at every depth, a new one, and one that is gone."""
+    code = tmp_path / "code"
+    for name in ("engine", "models", "losses", "data"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", code)
+    monkeypatch.setattr(resume, "__file__", str(code / "engine" / "checkpoint" / "resume.py"))
+    run = {"train__epochs": 2, "train__save_every": 1}
+    interrupted(options(**run), monkeypatch)
+    edited = ["data/readers/klue.py", "engine/loop.py", "engine/report/errors.py", "train.py"]
+    for name in edited:
+        with (code / name).open("a", encoding="utf-8") as file:
+            file.write("# edited\n")
+    new = code / "models" / "mine" / "heads" / "gated.py"
+    new.parent.mkdir(parents=True)
+    new.write_text("")
+    (code / "engine" / "scores" / "metrics.py").unlink()
+    capsys.readouterr()
+    assert program.main(options(**run)) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "the code changed" in line]
+    changed = sorted([*edited, "engine/scores/metrics.py (gone)", "models/mine/heads/gated.py (new)"])
+    assert lines == [f"warning: the code changed since the checkpoint and goes on as it is now: {', '.join(changed)}"]
 
 
 @pytest.mark.drill("R13")
