@@ -18,7 +18,7 @@ from data.readers.options import ReaderOptions
 from engine.arguments.constructors import Choice, choices
 from engine.command import WIDTH
 from engine.config import Config, DataConfig
-from engine.tables import display_width
+from engine.tables import display_width, padded
 
 INDENT = " " * 6  # of a text below its option
 WORDS = {int: "INT", float: "NUMBER", str: "TEXT", bool: "true|false", type(None): "null", dict: "{key: value}"}
@@ -95,11 +95,11 @@ def part_lines(choice: Choice, name: str, parts: list[Choice]) -> list[str]:
 
 def name_lines(choice: Choice) -> list[str]:
     """The names that can be chosen, and what each is."""
-    width = max(map(len, choice.registry)) + 2
+    width = max(map(display_width, choice.registry)) + 2
     lines = []
     for name, part in choice.registry.items():
         first, *more = wrapped(first_sentence(part), " " * (len(INDENT) + width))
-        lines += [f"{INDENT}{name:<{width}}{first.lstrip()}", *more]
+        lines += [f"{INDENT}{padded(name, width)}{first.lstrip()}", *more]
     return lines
 
 
