@@ -64,6 +64,11 @@ def section_lines(name: str, chosen: dict[str, str]) -> list[str]:
     return lines
 
 
+def data_lines() -> list[str]:
+    """The options of the section data, with its name."""
+    return ["data:", *(line for entry in entries(DataConfig, "data") for line in option(entry, []))]
+
+
 def reader_lines() -> list[str]:
     """The options that say how a file is read, without defaults."""
     names = {"data.format", *(f"data.{name}" for name in ReaderOptions().flat())}

@@ -16,6 +16,7 @@ import numpy as np
 from data.duplicates import triple_key
 from data.readers.source import Source
 from data.store.packed import TokenStore
+from engine.arguments.help import data_lines
 from engine.arguments.parse import parse
 from engine.atomic import write_text
 from engine.command import Progress, option_parser, run
@@ -31,8 +32,8 @@ from engine.tracking import figures
 ABOUT = """What is in the data, before anything is trained on it: label counts, lengths,
 duplicates and contradictions, entity types.
 
-The options are those of train.py; python train.py --help lists them. Those of
-run, data and eval and model.tokenizer make a difference here."""
+The options are those of train.py; python train.py --help lists them. Here those
+of data count, and run.name, run.dir, eval.label_prior and model.tokenizer."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
 def print_report(argv: Sequence[str], progress: Progress) -> None:
     if {"--help", "-h"} & set(argv):
         usage = "python -m engine.data_report [OPTION OF train.py ...]"
-        option_parser("engine.data_report", ABOUT, usage=usage).parse_args(["--help"])
+        epilog = "\n".join(data_lines())
+        option_parser("engine.data_report", ABOUT, usage=usage, epilog=epilog).parse_args(["--help"])
     config, config_path, notices = parse(argv)
     for notice in notices:
         print(notice)
