@@ -13,6 +13,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from conftest import SHARED_DATA
+from engine.arguments.parse import parse
+from engine.compose.model import make_encoder
 from models.tokens import add_tokens, add_words, load_tokenizer, wordpiece_tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -430,3 +432,43 @@ def test_public_vocabularies_and_other_classes_over_them(tmp_path, name):
             continue
         assert other(SENTENCE)["input_ids"] == reference, (named, told)
         assert told or type(other) is type(tokenizer) or "MPNet" in named
+
+
+# where [CLS] stands -------------------------------------------------------------------------------------------------
+
+
+def ending(tokens: str) -> Tokenizer:
+    """XLNet's and T5's way: special tokens behind the text only."""
+    backend = wordpiece()
+    numbers = [(token, backend.token_to_id(token)) for token in tokens.split()]
+    backend.post_processor = TemplateProcessing(
+        single=f"$A {tokens}".strip(), pair=f"$A $B {tokens}".strip(), special_tokens=numbers
+    )
+    return backend
+
+
+@pytest.mark.parametrize(
+    "tokens, told", [("[SEP] [CLS]", r"puts \[SEP\] \[CLS\] behind a text"), ("[SEP]", r"puts \[SEP\] behind a text")]
+)
+def test_a_first_word_is_never_read_for_cls(tmp_path, tokens, told):
+    folder = write(tmp_path / "odd", ending(tokens), **ROLES, tokenizer_class="PreTrainedTokenizerFast")
+
+    def encoder(**given):
+        options = {"model.tokenizer": folder, "data.marker": "none"} | given
+        return make_encoder(parse([f"--{key}={value}" for key, value in options.items()])[0])[1]
+
+    for options in (
+        {"model.pooling": "cls"},
+        {"model.pooling": "cls_mean"},
+        {"model.pooling": "entity_start"},
+        {"model.pooling": "entity_mean"},
+        {"model.pooling": "pooler"},
+        {"model.pooling": "last_layers"},
+    ):
+        with pytest.raises(ValueError, match=rf"^model\.pooling: {options['model.pooling']} reads the token .*{told}"):
+            encoder(**options)
+    assert encoder(**{"model.pooling": "mean"}).single[0] == []
+    encoder(**{"model.pooling": "entity_start", "model.with_cls": "false"})
+    encoder(**{"model.pooling": "cls", "model.head": "bilstm"})
+    write(tmp_path / "odd", wordpiece())
+    encoder(**{"model.pooling": "cls"})
