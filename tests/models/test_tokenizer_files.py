@@ -197,16 +197,10 @@ def test_folders_in_order_are_read_without_a_word(tmp_path, make):
 # unknown characters and special tokens ------------------------------------------------------------------------------
 
 
-def test_unknown_characters_that_become_another_special_token_are_refused(tmp_path):
-    settings = ALBERT | {"tokenizer_class": "PreTrainedTokenizerFast"}
-    backend = unigram(2)  # what is unknown is number 2
-    described = json.loads(backend.to_str())
-    described["model"]["unk_id"] = 3
-    folder = write(tmp_path / "odd", Tokenizer.from_str(json.dumps(described)), **settings | {"sep_token": "[SEP]"})
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"unk_token": "[SEP]", "sep_token": "<unk>"}))
-    tokenizer, _ = load(folder)
-    assert tokenizer.unk_token == "[SEP]"
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"sep_token": "[SEP]"}))
+def test_a_file_whose_unknown_characters_are_another_special_token_is_refused(tmp_path):
+    described = json.loads(unigram(2).to_str())
+    described["model"]["unk_id"] = 3  # [SEP]
+    folder = write(tmp_path / "odd", Tokenizer.from_str(json.dumps(described)), **ALBERT)
     with pytest.raises(ValueError, match=r"the special tokens sep '\[SEP\]' are its unknown token"):
         load(folder)
 
@@ -314,15 +308,19 @@ def test_a_sentencepiece_file_alone_is_read_as_it_is(tmp_path, spiece):
     assert "has spiece.model and no tokenizer.json" in told[0]
 
 
-@pytest.mark.parametrize("named", ["AlbertTokenizer", "T5Tokenizer", "XLNetTokenizer"])
-def test_a_class_with_another_unknown_number_is_refused(tmp_path, spiece, named):
-    """Under ALBERT's class every unknown character would be [PAD], under T5's [CLS]."""
-    for name in ("spiece.model", "spm.model"):
-        shutil.copy(spiece, tmp_path / name)
+@pytest.mark.parametrize(
+    "named, told",
+    [
+        ("AlbertTokenizer", r"unknown characters such as . become \[PAD\] and not <unk>"),
+        ("T5Tokenizer", r"unknown characters such as . become \[CLS\] and not <unk>"),
+        ("XLNetTokenizer", r"takes <pad> for its pad token, which its vocabulary lacks: it has \[PAD\]"),
+    ],
+)
+def test_a_class_with_other_special_tokens_than_the_file_is_refused(tmp_path, spiece, named, told):
+    """Every unknown character would be [PAD] or [CLS], and none counted."""
+    shutil.copy(spiece, tmp_path)
     write(tmp_path, tokenizer_class=named)
-    with pytest.raises(
-        ValueError, match=r"unknown characters such as . become|for its pad token, which its vocabulary"
-    ):
+    with pytest.raises(ValueError, match=told):
         load(tmp_path)
 
 
