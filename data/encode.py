@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import takewhile
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from data.markers import ABSENT, MARKERS, TYPED, TYPES, Marked, added_tokens, mark, ordinary_marks
+from data.markers import MARKERS, TYPED, TYPES, Marked, added_tokens, mark, ordinary_marks
 from data.messages import listed
+from data.offsets import BLANK, blanks_inside, lost_characters, pairs, token_spans, trimmed, word_at
 from data.schema import Example
 
 EMPTY = (np.zeros(0, dtype=np.int32), np.zeros((0, 2), dtype=np.int64))  # tokens and offsets of no text
@@ -37,7 +38,8 @@ class Encoded:
 
     `second` is where the second segment starts (T where there is none). `cut` says that tokens were left out, `wide`
     that a span had to cover more characters than the entity, because a token crosses its rim. `pieces` counts the
-    tokens of the sentence itself, before cutting and without markers; `unknown` are its words with an unknown token.
+    tokens of the sentence itself, before cutting and without markers; `unknown` are its words with an unknown token;
+    `lost` counts its visible characters that no token covers.
     """
 
     tokens: np.ndarray
@@ -49,6 +51,7 @@ class Encoded:
     wide: bool
     pieces: int
     unknown: tuple[str, ...]
+    lost: int
 
 
 class Encoder:
@@ -60,10 +63,15 @@ class Encoder:
         if not tokenizer.is_fast:
             raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
         self.tokenizer, self.options, self.unknown = tokenizer, options, tokenizer.unk_token_id
+        # Metaspace writes the blank before a word into its token, and leaves it as a token where no longer one fits
+        self.blank = tokenizer.get_vocab().get(BLANK, -1)
+        self.blanks_inside = blanks_inside(tokenizer)
+        self.shared: list[int] = []
         self._check_marks()
         self.type_number = {kind: number for number, kind in enumerate(options.types, start=1)}
         # what the tokenizer itself puts around one text and around a pair: [CLS] a [SEP] b [SEP], <s> a </s></s> b </s>
-        self.single, self.pair = self._template("a"), self._template("a", "a")
+        text = next((text for text in ("a", "가", "1", ".") if self._numbers(text)), "a")  # some drop what they lack
+        self.single, self.pair = self._template(text), self._template(text, text)
 
     def _check_marks(self) -> None:
         """Raises ValueError where markers get lost on the way to tokens; warns where types do."""
@@ -72,11 +80,17 @@ class Encoder:
         if lost := [token for token, found in numbers.items() if len(found) != 1 or found[0] == self.unknown]:
             raise ValueError(f"the tokenizer lacks the marker tokens {', '.join(lost)}: each must be one known token")
         marks = ordinary_marks(marker, types, self.options.type_words)
+        if not marks:
+            return
         lost = [mark for mark in marks if not (found := self._numbers(mark)) or self.unknown in found]
-        if marks and self._numbers(marks[0]) == self._numbers(marks[1]):
+        subject, object = self._inside(marks[0]), self._inside(marks[1])
+        pairs_of_tokens = zip(subject, object, strict=False)
+        self.shared = [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs_of_tokens)]
+        if self._numbers(marks[0]) == self._numbers(marks[1]) or len(self.shared) == min(len(subject), len(object)):
             raise ValueError(
                 f"data.marker: {marker} marks the subject with {marks[0]} and the object with {marks[1]}, but the "
-                "tokenizer knows neither, so that both look alike; use data.marker entity or typed"
+                f"tokenizer {'knows neither' if {*marks[:2]} <= {*lost} else 'gives them the same first tokens'}, so "
+                "that both look alike; use data.marker entity or typed"
             )
         if lost:
             warnings.warn(
@@ -84,6 +98,26 @@ class Encoder:
                 "tell them apart; data.marker entity and typed add tokens of their own",
                 stacklevel=3,
             )
+        if subject[-1] == object[-1]:
+            warnings.warn(
+                f"data.marker: {marks[0]} and {marks[1]} of {marker} end in the same token, so that the pooling "
+                "entity_start_end reads the same last token for both entities; data.marker entity and typed add "
+                "tokens of their own",
+                stacklevel=3,
+            )
+        words = [mark for mark in dict.fromkeys(marks[4:]) if mark not in lost]
+        alike = [[other for other in words if self._numbers(other) == self._numbers(word)] for word in words]
+        if alike := [", ".join(group) for group in alike if len(group) > 1]:
+            warnings.warn(
+                f"data.marker: the type words {alike[0]} of {marker} become the same tokens, so that the model cannot "
+                "tell those types apart",
+                stacklevel=3,
+            )
+
+    def _inside(self, mark: str) -> list[int]:
+        """The tokens of a mark inside a text."""
+        ((numbers, offsets),) = self._tokenize([f"a {mark} a"])
+        return numbers[(offsets[:, 0] < 2 + len(mark)) & (offsets[:, 1] > 2)].tolist()
 
     def _numbers(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -104,6 +138,8 @@ class Encoder:
     def fingerprint(self) -> str:
         """Changes whenever the tokenizer or an option would encode something differently."""
         described = self.tokenizer.backend_tokenizer.to_str() + repr(self.options) + repr((self.single, self.pair))
+        if self.blanks_inside or self.shared:  # spans that were read otherwise before
+            described += repr(("spans of words alone", self.shared))
         return hashlib.sha256(described.encode()).hexdigest()
 
     def encode(self, examples: Sequence[Example]) -> Iterator[Encoded | ValueError]:
@@ -151,15 +187,24 @@ class Encoder:
             verbose=False,
         )
         # offsets of one text at a time: tuples of a whole batch would keep the garbage collector busy
-        return [(np.array(one.ids, dtype=np.int32), pairs(one.offsets)) for one in batch.encodings]
+        tokens = [(np.array(one.ids, dtype=np.int32), pairs(one.offsets)) for one in batch.encodings]
+        if self.blanks_inside:
+            return [
+                (ids, trimmed(text, ids, offsets, self.blank))
+                for text, (ids, offsets) in zip(texts, tokens, strict=True)
+            ]
+        return tokens
 
     def _assemble(self, example: Example, marked: Marked, a, b) -> Encoded:
         (first, offsets), (second, _) = a, b
         spans, wide = token_spans(marked, offsets)  # (2, 3, 2) over `first`
+        lost = lost_characters(marked.text, offsets)
         # without what of a marked span is not the entity's words
         pieces = len(first) - sum(end - start - (last - inner) for (start, end), _, (inner, last) in spans.tolist())
         unknown = self._unknown(marked.text, a, spans)
         parts = self.pair if marked.second else self.single
+        if example.entities():
+            self._skip_shared(first, spans[:, 0])
         room = self.options.max_length - sum(map(len, parts))
         if example.entities():
             keep = window(len(first), spans[:, 0], room - len(second), self.options.max_length)
@@ -185,7 +230,13 @@ class Encoder:
         start_of_second = len(parts[0]) + len(first) + len(parts[1])
         types = np.array([self.type_number.get(s.type, 0) for _, s in example.entities()] or [0, 0], dtype=np.int8)
         extra = extra_inputs(example, len(tokens))
-        return Encoded(tokens, start_of_second, spans, types, extra, cut, wide, pieces, unknown)
+        return Encoded(tokens, start_of_second, spans, types, extra, cut, wide, pieces, unknown, lost)
+
+    def _skip_shared(self, tokens: np.ndarray, wholes: np.ndarray) -> None:
+        """Let the marked spans `wholes` (2, 2) start at the first token that tells their markers apart."""
+        for span in wholes:
+            for token in self.shared:
+                span[0] += tokens[span[0]] == token
 
     def _unknown(self, text: str, encoded, spans: np.ndarray) -> tuple[str, ...]:
         """For each unknown token that is no marker the word around it, between blanks."""
@@ -199,41 +250,6 @@ class Encoder:
             for place in found
             if not any(start <= place < end and not inner <= place < last for start, end, inner, last in marked)
         )
-
-
-def pairs(offsets: list[tuple[int, int]]) -> np.ndarray:
-    """Character offsets as (t, 2); numpy alone takes three times as long for a list of tuples."""
-    return np.fromiter(chain.from_iterable(offsets), dtype=np.int64, count=2 * len(offsets)).reshape(-1, 2)
-
-
-def word_at(text: str, start: int, end: int) -> str:
-    """What stands between the blanks around `text[start:end]`."""
-    blank = text.find(" ", end)
-    return text[text.rfind(" ", 0, start) + 1 : blank if blank >= 0 else None]
-
-
-def token_spans(marked: Marked, offsets: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Character spans to token spans (2, 3, 2): the smallest run of tokens that covers each.
-
-    Also whether an entity's own words got a run that reaches beyond them.
-    """
-    spans = np.full((2, 3, 2), -1, dtype=np.int32)
-    places = [(role, part) for role, parts in enumerate(marked.spans) for part, c in enumerate(parts) if c != ABSENT]
-    if not places:
-        return spans, False
-    wanted = np.array([marked.spans[role][part] for role, part in places])  # (P, 2) characters
-    inside = (offsets[:, 0] < wanted[:, 1:]) & (offsets[:, 1] > wanted[:, :1])  # (P, t)
-    for (role, _), (start, end), found in zip(places, wanted.tolist(), inside.any(axis=1).tolist(), strict=True):
-        if not found:
-            name = "subject" if role == 0 else "object"
-            raise ValueError(f"the tokenizer drops the {name} {marked.text[start:end]!r}: it yields no token")
-    first, last = inside.argmax(axis=1), len(offsets) - 1 - inside[:, ::-1].argmax(axis=1)
-    wide = False
-    for (role, part), (start, end), a, b in zip(places, wanted.tolist(), first.tolist(), last.tolist(), strict=True):
-        spans[role, part] = a, b + 1
-        if part == 2:
-            wide |= bool(offsets[a, 0] != start or offsets[b, 1] != end)
-    return spans, wide
 
 
 def window(length: int, wholes: np.ndarray, room: int, max_length: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import inspect
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data.batch import Batch
@@ -29,8 +30,11 @@ def hidden_states(
     """
     assert places is None or layers == 1, "places are read in the top layer"
     way = implementation(backbone)
-    few = places if way is not None and answers_few(backbone) else None  # those that the last layer is asked for
-    states = (packed_states if way == PACKED else padded_states)(backbone, batch, added, layers, few)
+    if way is None and getattr(backbone, "reads_padding", False):
+        states, few = states_by_length(backbone, batch, added, layers), None
+    else:
+        few = places if way is not None and answers_few(backbone) else None  # those that the last layer is asked for
+        states = (packed_states if way == PACKED else padded_states)(backbone, batch, added, layers, few)
     return states[places] if few is None and places is not None else states  # (T, H) -> (B, S, H)
 
 
@@ -89,6 +93,29 @@ def padded_states(
     return states[:, rows, batch.positions]  # (layers, T, H)
 
 
+def states_by_length(backbone: PreTrainedModel, batch: Batch, added: Tensor | None, layers: int) -> Tensor:
+    """Sentences of one length at a time, for encoders that read padding. Returns as `hidden_states` does."""
+    if any(isinstance(module, FSDPModule) for module in backbone.modules()):
+        raise ValueError(
+            f"model.backbone: {backbone.config.model_type} reads padding, so that it takes the sentences of one length "
+            "at a time, as many times as a process has lengths; sharded (FSDP2), processes would wait for each other"
+        )
+    states, order = [], []
+    for length in batch.lengths.unique().tolist():
+        rows = torch.nonzero(batch.lengths == length)[:, 0].to(batch.offsets.device)
+        places = batch.offsets[rows][:, None] + torch.arange(length, device=rows.device)  # (B', L)
+        inputs = {"input_ids": batch.tokens[places]}
+        if added is not None:
+            inputs = {"inputs_embeds": backbone.get_input_embeddings()(batch.tokens[places]) + added[places]}
+        if kinds := segment_kinds(backbone):
+            inputs["token_type_ids"] = batch.segments[places].clamp(max=kinds - 1)
+        states.append(run(backbone, inputs, layers).flatten(1, 2))  # (layers, B', L, H) -> (layers, B' * L, H)
+        order.append(places.flatten())
+    every = torch.cat(states, dim=1)  # (layers, T, H)
+    every = torch.empty_like(every).index_copy(1, torch.cat(order), every)
+    return every[0] if layers == 1 else every
+
+
 def run(backbone: PreTrainedModel, inputs: dict, layers: int) -> Tensor:
     """States of the last layers, top last: (layers, ...)."""
     if layers == 1:
@@ -112,6 +139,20 @@ def first_position(backbone: PreTrainedModel) -> int:
 def empty_backbone(config: PreTrainedConfig, pooler: bool = False) -> PreTrainedModel:
     """A backbone with new weights; without the pooler where nothing reads it (DDP would miss its gradient)."""
     return AutoModel.from_config(config, **pooler_choice(config, pooler))
+
+
+def check_embedding(backbone: PreTrainedModel) -> None:
+    """Raises ValueError for an embedding that could not take rows for new tokens, nor anything added to its rows."""
+    try:
+        embedding = backbone.get_input_embeddings()
+    except NotImplementedError:  # of characters, hashed
+        embedding = None
+    if not isinstance(embedding, nn.Embedding):
+        kind = "no table" if embedding is None else type(embedding).__name__
+        raise ValueError(
+            f"model.backbone: {backbone.config.model_type} embeds its tokens in a way of its own ({kind}), expected a "
+            "torch.nn.Embedding, as BERT, RoBERTa, ELECTRA and DeBERTa have"
+        )
 
 
 def pooler_choice(config: PreTrainedConfig, pooler: bool) -> dict:

@@ -38,7 +38,8 @@ def answer_few(backbone: PreTrainedModel) -> bool:
 def forward(layer: nn.Module, hidden: Tensor, *args, sentences: Sentences | None = None, **options) -> Tensor:
     """hidden (B, L, H) or, packed, (1, T, H) -> (B, S, H) or (1, B * S, H); as ever without places."""
     if sentences is None or sentences.places is None:
-        return type(layer).forward(layer, hidden, *args, sentences=sentences, **options)
+        known = {} if sentences is None else {"sentences": sentences}  # LUKE takes no keyword but its own
+        return type(layer).forward(layer, hidden, *args, **known, **options)
     own, places = layer.attention.self, sentences.places  # (B, S)
     if sentences.packed:
         asking = hidden[:, places.flatten()]  # (1, T, H) -> (1, B * S, H)

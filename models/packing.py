@@ -15,7 +15,9 @@ from transformers import PreTrainedModel
 from data.batch import Batch
 from models.attention import PACKED, PADDED, Sentences, attend, attend_through
 from models.backbone import hidden_states
+from models.pretrained import first_line
 
+CLOSE = 1e-4  # rounding of float32 is below, whoever reads padding above
 Way = Literal["auto", "packed", "padded"]
 
 
@@ -27,13 +29,21 @@ def choose_attention(
     `dtype`: of what attention computes. auto: packed where the device has a kernel for it. Raises ValueError where
     packed was asked for and cannot be.
     """
+    check_runs(backbone)
     if not keeps_apart(backbone):
         if way == "packed":
             raise ValueError(
                 f"model.attention: got 'packed', but {backbone.config.model_type} has an attention of its own, which "
                 "would look across sentences; expected auto or padded"
             )
-        return "padded", f"{backbone.config.model_type} has an attention of its own"
+        kind, difference = backbone.config.model_type, padding_difference(backbone)
+        backbone.reads_padding = difference > CLOSE
+        if backbone.reads_padding:
+            return "padded", (
+                f"{kind} reads padding, which changes its states by up to {100 * difference:.2g} %, so that it takes "
+                "sentences of one length at a time"
+            )
+        return "padded", f"{kind} has an attention of its own"
     obstacle = "" if way == "padded" else no_kernel(backbone, device, dtype)
     if way == "packed" and obstacle and device.type == "cuda":
         raise ValueError(f"model.attention: got 'packed', but {obstacle}; expected auto or padded")
@@ -53,11 +63,7 @@ def keeps_apart(backbone: PreTrainedModel) -> bool:
         return False
     before, was_training = backbone.config._attn_implementation, backbone.training
     backbone.eval()
-    numbers = torch.Generator().manual_seed(0)
-    most = min(backbone.config.vocab_size, 1000)
-    sentences = [torch.randint(most, (length,), generator=numbers) for length in (5, 9)]
-    pad = backbone.config.pad_token_id
-    sentences = [torch.where(tokens == pad, (pad or 0) + 1, tokens) for tokens in sentences]  # RoBERTa counts those
+    sentences = two_sentences(backbone)
     expected = torch.cat([hidden_states(backbone, pack([tokens])) for tokens in sentences])  # (T, H)
     close = True
     try:
@@ -73,6 +79,51 @@ def keeps_apart(backbone: PreTrainedModel) -> bool:
         backbone.set_attn_implementation(before)
         backbone.train(was_training)
     return close
+
+
+def two_sentences(backbone: PreTrainedModel) -> list[torch.Tensor]:
+    """Token numbers of five and nine tokens, none of them padding."""
+    numbers = torch.Generator().manual_seed(0)
+    most = min(backbone.config.vocab_size, 1000)
+    sentences = [torch.randint(most, (length,), generator=numbers) for length in (5, 9)]
+    pad = backbone.config.pad_token_id
+    return [torch.where(tokens == pad, (pad or 0) + 1, tokens) for tokens in sentences]  # RoBERTa counts those
+
+
+@torch.no_grad()
+def check_runs(backbone: PreTrainedModel) -> None:
+    """Raises ValueError where an encoder does not run on tokens alone, or where no token sees another."""
+    kind, was_training = backbone.config.model_type, backbone.training
+    backbone.eval()
+    tokens = two_sentences(backbone)[0]
+    other = tokens.clone()
+    other[-1] = other[0]
+    try:
+        before, after = (hidden_states(backbone, pack([each]))[0] for each in (tokens, other))
+    except Exception as error:  # each library's own, from deep inside
+        raise ValueError(
+            f"model.backbone: {kind} does not run on the tokens of a sentence alone ({type(error).__name__}: "
+            f"{first_line(error)}); expected an encoder of text such as BERT, RoBERTa, XLM-R, ELECTRA or DeBERTa"
+        ) from None
+    finally:
+        backbone.train(was_training)
+    if torch.equal(before, after) and not torch.equal(tokens, other):
+        raise ValueError(
+            f"model.backbone: in {kind} no token sees another here: its attention needs a kernel of its own, which "
+            "transformers leaves out without a word"
+        )
+
+
+@torch.no_grad()
+def padding_difference(backbone: PreTrainedModel) -> float:
+    """By how much padding beside a sentence changes its states, as a share of the largest of them."""
+    was_training = backbone.training
+    backbone.eval()
+    sentences = two_sentences(backbone)
+    expected = torch.cat([hidden_states(backbone, pack([tokens])) for tokens in sentences])  # (T, H)
+    difference = (hidden_states(backbone, pack(sentences)) - expected).abs().max() / expected.abs().max()
+    backbone.train(was_training)
+    return difference.item()
 
 
 def pack(sentences: list[torch.Tensor]) -> Batch:

@@ -194,8 +194,11 @@ def reason(error: Exception) -> str:
     """One line; where a model would run code of its own, what that means here instead of how to allow it."""
     if "trust_remote_code" in str(error):
         return "it needs Python code of its own, named by auto_map, and such code is never run here"
+    if "tiktoken" in str(error):  # what transformers proposes where a SentencePiece file cannot be read
+        return "its SentencePiece vocabulary needs a package to be read: pip install sentencepiece protobuf"
     return first_line(error)
 
 
 def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return (" ".join(map(str.strip, lines)) if lines[0].rstrip().endswith(":") else lines[0])[:300]

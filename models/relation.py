@@ -10,7 +10,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from data.batch import Batch
-from models.backbone import empty_backbone, hidden_states, take_pooler
+from models.backbone import check_embedding, empty_backbone, hidden_states, take_pooler
 from models.embeddings import EntityEmbeddings, embedding_width
 from models.heads import HEADS
 from models.last_layer import answer_few
@@ -89,6 +89,7 @@ class RelationModel(PreTrainedModel):
 
     def put_backbone(self, backbone: PreTrainedModel) -> None:
         """Use this backbone, whose pooler becomes the pooling's where that reads it."""
+        check_embedding(backbone)
         if self.pool.takes_pooler:
             self.pool.take(take_pooler(backbone))
         answer_few(backbone)

@@ -12,11 +12,15 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
-from transformers import AddedToken, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from models.casing import casing, casing_advice
 from models.pretrained import fetch, reason
+from models.tokenizer_files import open_tokenizer
+from models.vocabularies import NAMES
 
 SLOT = re.compile(r"[\[<]unused_?\d+[\]>]", re.IGNORECASE)  # [unused0] of BERT and KLUE, <unused0> elsewhere
+UNKNOWN = ("\U0001f9ff", "쀍", "龘", "@")  # what vocabularies lack
 FILES = ("tokenizer*", "vocab*", "*.model", "*.txt", "merges*")  # one of them is in every folder that has a tokenizer
 
 
@@ -29,13 +33,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
                 raise ValueError(f"{name} is a file, expected a folder or a hub name")
             if not has_tokenizer(path):  # the library makes one of five tokens up
                 raise ValueError(f"the folder {name} has no tokenizer files; expected tokenizer.json or vocab.txt")
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
-        else:
-            tokenizer = fetch(
-                name,
-                lambda **options: AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options),
-                "model.tokenizer",
-            )
+        tokenizer = open_tokenizer(name, lambda name, load: fetch(name, load, "model.tokenizer"))
         tokenizer("\U0001f9ff")  # a vocabulary without its own unknown token fails at the first unknown character
     except Exception as error:  # the Rust library raises plain Exceptions
         message = str(error) if str(error).startswith("model.") else f"model.tokenizer: {name}: {reason(error)}"
@@ -55,6 +53,14 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     if lost:
         tokens = ", ".join(f"{role} {getattr(tokenizer, f'{role}_token')!r}" for role in lost)
         raise ValueError(f"model.tokenizer: in {name} the special tokens {tokens} are its unknown token")
+    known_roles(tokenizer, name)
+    if disagreement := casing(tokenizer):
+        warnings.warn(
+            f"model.tokenizer: the vocabulary of {name} and its normalizer disagree: {'; '.join(disagreement)}. Set "
+            f"{casing_advice(tokenizer)} in tokenizer_config.json, and in a tokenizer.json lowercase and strip_accents "
+            "of its normalizer alike",
+            stacklevel=2,
+        )
     if not tokenizer("")["input_ids"]:
         warnings.warn(
             f"model.tokenizer: {name} puts no special tokens around a text, so nothing stands for the sentence as a "
@@ -62,6 +68,39 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             stacklevel=2,
         )
     return tokenizer
+
+
+def known_roles(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Raises ValueError where unknown characters become another token than the unknown one, or where special tokens
+    are looked for under other names than the vocabulary has."""
+    kind = type(tokenizer).__name__
+    special = {number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id}
+    for character in UNKNOWN:
+        if taken := special & {*tokenizer(character, add_special_tokens=False)["input_ids"]}:
+            raise ValueError(
+                f"model.tokenizer: in {name}, read as {kind}, unknown characters such as {character} become "
+                f"{tokenizer.convert_ids_to_tokens(min(taken))} and not {tokenizer.unk_token}: that class is not the "
+                "one of its vocabulary; name another tokenizer_class in tokenizer_config.json, or none, so that the "
+                "vocabulary is read as it is"
+            )
+    known, words = tokenizer.get_vocab(), tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    for role, names in NAMES.items():
+        token = getattr(tokenizer, f"{role}_token")
+        others = [other for other in names if other in known and other != token]
+        if role == "mask" or token is None or not others:
+            continue
+        if token not in words and others[0] in words:
+            raise ValueError(
+                f"model.tokenizer: {name}, read as {kind}, takes {token} for its {role} token, which its vocabulary "
+                f"lacks: it has {others[0]}; name another tokenizer_class in tokenizer_config.json, or write "
+                f'"{role}_token": "{others[0]}" there'
+            )
+        if role in ("pad", "unk"):
+            warnings.warn(
+                f"model.tokenizer: the vocabulary of {name}, read as {kind}, has two {role} tokens, {token} and "
+                f"{others[0]}: is it that of another tokenizer_class?",
+                stacklevel=3,
+            )
 
 
 def has_tokenizer(folder: Path) -> bool:

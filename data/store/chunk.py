@@ -119,7 +119,7 @@ def append(made: Chunk, result: Encoded, example: Example, number_of: dict[str, 
     made.rows += 1
     made.counts["cut"] += result.cut
     made.counts["wide"] += result.wide
-    made.texts.add(example.text, result.pieces, result.unknown)
+    made.texts.add(example.text, result.pieces, result.unknown, result.lost)
 
 
 def different(id: str, inputs: tuple[tuple, tuple], before: tuple[tuple, tuple]) -> str:

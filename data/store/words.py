@@ -21,15 +21,17 @@ class Texts:
     words: int = 0
     characters: int = 0
     pieces: int = 0
+    lost: int = 0
     texts: list[str] = field(default_factory=list)
     unknown: list[Sequence[str]] = field(default_factory=list)
 
-    def add(self, text: str, pieces: int, unknown: Sequence[str]) -> None:
-        """A text, how many tokens it became, and its words that became the unknown token."""
+    def add(self, text: str, pieces: int, unknown: Sequence[str], lost: int = 0) -> None:
+        """A text, how many tokens it became, its words that became the unknown token, characters in no token."""
         self.number += 1
         self.words += len(text.split())
         self.characters += len(text) - text.count(" ")
         self.pieces += pieces
+        self.lost += lost
         self.texts.append(text)
         if unknown:
             self.unknown.append(unknown)
@@ -39,7 +41,7 @@ class WordCount:
     """Words are what stands between blanks. Second segments and markers are not counted."""
 
     def __init__(self):
-        self.texts = self.words = self.characters = self.pieces = self.unknown_pieces = 0
+        self.texts = self.words = self.characters = self.pieces = self.unknown_pieces = self.lost = 0
         self.seen: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
 
@@ -60,6 +62,7 @@ class WordCount:
         self.words += part.words
         self.characters += part.characters
         self.pieces += part.pieces
+        self.lost += part.lost
 
     def facts(self, tokenizer: PreTrainedTokenizerBase) -> dict:
         """Counts; `unknown_words` [[word, times], ...] and `split_words` [[word, times, tokens], ...], worst first.
@@ -77,6 +80,7 @@ class WordCount:
             "words": self.words,
             "characters": self.characters,
             "pieces": self.pieces,
+            "lost": self.lost,
             "unknown_pieces": self.unknown_pieces,
             "unknown_words": [[word[:LONGEST], times] for word, times in self.unknown.most_common(SHOWN)],
             "split_words": split[:SHOWN],

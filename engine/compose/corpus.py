@@ -37,6 +37,18 @@ def known_language(key: str, store: TokenStore) -> None:
     each = counted["pieces"] / max(counted["words"], 1)
     worst = [f"{word} ({times:,})" for word, times in counted["unknown_words"][:5]]
     split = [f"{word} ({times:,} times {pieces} tokens)" for word, times, pieces in counted["split_words"][:5]]
+    lost = counted["lost"] / max(counted["characters"], 1)
+    if lost > 0.5:
+        raise ValueError(
+            f"model.tokenizer: {100 * lost:.1f} % of the characters of {key} are in none of its tokens: it drops what "
+            "its vocabulary lacks, and its unknown token does not stand for it"
+        )
+    if lost > 0.001:
+        warnings.warn(
+            f"model.tokenizer: {counted['lost']:,} characters of {key} ({100 * lost:.1f} %) are in none of its tokens, "
+            "and no unknown token stands for them: the model does not see them",
+            stacklevel=2,
+        )
     if share > 0.5:
         raise ValueError(
             f"model.tokenizer: {100 * share:.1f} % of the tokens of {key} are unknown to it, most often "

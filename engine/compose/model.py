@@ -41,7 +41,22 @@ def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict
         types=tuple(config.data.types),
         max_length=config.data.max_length,
     )
-    return tokenizer, Encoder(tokenizer, options), new
+    encoder = Encoder(tokenizer, options)
+    cls_stands_first(config.model, encoder, name)
+    return tokenizer, encoder, new
+
+
+def cls_stands_first(settings: ModelConfig, encoder: Encoder, name: str) -> None:
+    """Raises ValueError where a pooling would read the first word piece for [CLS]."""
+    pooling, before = pooling_of(settings), encoder.single[0]
+    if before or HEADS[settings.head].reads_sentence or not (pooling.has_cls or pooling.takes_pooler):
+        return
+    tokens = encoder.tokenizer.convert_ids_to_tokens(encoder.single[-1])
+    behind = f"puts {' '.join(tokens)} behind a text" if tokens else "puts nothing around a text"
+    raise ValueError(
+        f"model.pooling: {settings.pooling} reads the token before the text as its whole, but the tokenizer {name} "
+        f"has none there, it {behind}; use mean, max or attention, or a pooling of entities with model.with_cls false"
+    )
 
 
 def make_model(

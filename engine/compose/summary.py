@@ -33,6 +33,8 @@ def describe(
         )
         met = {"cut": "cut to data.max_length", "wide": "with an entity inside a longer token"}
         lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in met.items() if facts[key]]
+        if lost := facts["words"]["lost"]:
+            lines.append(f"{'':<12} {lost:,} characters that no token covers")
         if facts["skipped"]:
             lines.append(
                 f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"

@@ -44,13 +44,15 @@ def files(parts: Mapping[str, Part], classes: int, max_length: int) -> Section:
             f"{facts['wide']:,}",
             f"{100 * facts['unknown'] / facts['tokens']:.3f} %",
             f"{100 * counted['unknown_pieces'] / each:.2f}",
+            f"{counted['lost']:,}",
             f"{counted['pieces'] / each:.2f}",
         ]
 
     names = [
         "file", "rows", "bad rows, skipped", "different sentences", "labels that occur", "characters: median, longest",
         "tokens a row", "tokens: median, 95 %, 99 %, longest", f"truncated to data.max_length {max_length}",
-        "entity inside a longer token", "unknown tokens", "unknown pieces in 100 words", "tokens a word",
+        "entity inside a longer token", "unknown tokens", "unknown pieces in 100 words",
+        "characters that no token covers", "tokens a word",
     ]  # fmt: skip
     columns = [column(part) for part in parts.values()]
     return (

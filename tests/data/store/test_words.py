@@ -52,6 +52,7 @@ def test_counts_by_hand(tokenizer):
         "words": 6,
         "characters": 13,
         "pieces": 11,  # 3 + 1 + 1, 3 + 1 + 2
+        "lost": 0,
         "unknown_pieces": 2,
         "unknown_words": [["힣다", 2]],
         "split_words": [["가나다", 2, 3], ["가나", 1, 2]],

@@ -9,9 +9,10 @@ from engine.compose.corpus import known_language, words_that_occur
 from models.tokens import add_words, wordpiece_tokenizer
 
 
-def store(unknown_pieces: int, pieces: int, characters: int, words: int = 1000, unknown: float = 0.0):
+def store(unknown_pieces: int, pieces: int, characters: int, words: int = 1000, unknown: float = 0.0, lost: int = 0):
     counts = {
         "words": words, "characters": characters, "pieces": pieces, "unknown_pieces": unknown_pieces,
+        "lost": lost,
         "unknown_words": [["있다", 40], ["및", 7]], "split_words": [["밝혔다.", 30, 9]],
     }  # fmt: skip
     return SimpleNamespace(facts={"tokens": 1000, "unknown": int(1000 * unknown), "words": counts})
@@ -30,6 +31,7 @@ def store(unknown_pieces: int, pieces: int, characters: int, words: int = 1000, 
 def test_a_tokenizer_of_the_language_is_silent(counts, recwarn):
     known_language("data.train", store(*counts))
     known_language("data.train", store(0, 0, 0, words=0))  # nothing but blanks
+    known_language("data.train", store(*counts, lost=counts[2] // 1000))  # a stray character
     assert not list(recwarn)
 
 
@@ -53,6 +55,14 @@ def test_a_tokenizer_that_knows_next_to_nothing_is_refused():
     known_language("data.train", store(0, 2500, 3740, unknown=0.5))
     with pytest.raises(ValueError, match=r"^model\.tokenizer: 50\.1 % of the tokens of data\.train .* 있다 \(40\), 및"):
         known_language("data.train", store(0, 2500, 3740, unknown=0.501))
+
+
+def test_characters_that_no_token_covers_are_told():
+    """Dropped characters are no unknown tokens, so that everything else looks well."""
+    with pytest.warns(UserWarning, match=r"^model\.tokenizer: 4 characters of data\.dev \(0\.1 %\) are in none of its"):
+        known_language("data.dev", store(0, 2500, 3740, lost=4))
+    with pytest.raises(ValueError, match=r"^model\.tokenizer: 50\.1 % of the characters of data\.train are in none of"):
+        known_language("data.train", store(0, 2500, 3740, lost=1872))
 
 
 def test_words_that_no_row_holds_are_named(recwarn):
