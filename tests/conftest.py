@@ -50,7 +50,7 @@ def metric_lines(folder: Path, speed: bool = True) -> list[dict]:
 
 def environment() -> dict[str, str]:
     """This process's environment without the settings of launchers."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
+    return {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "FSDP_", "OMP_"))}
 
 
 def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
@@ -68,6 +68,40 @@ def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess
 
 def train_command(*options: str) -> list[str]:
     return [sys.executable, "train.py", *options]
+
+
+class Launch:
+    """A process of `accelerate launch` with one of configs/accelerate; `end()` waits and wants success."""
+
+    def __init__(self, file: str, *arguments: str, launcher: tuple[str, ...] = ()):
+        more = {"CUDA_VISIBLE_DEVICES": ""}
+        if file == "cpu_processes.yaml":
+            more["ACCELERATE_USE_CPU"] = "true"
+        file = str(ROOT / "configs" / "accelerate" / file)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "accelerate.commands.launch", "--config_file", file, *launcher, *arguments],
+            cwd=ROOT,
+            env=environment() | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def end(self) -> str:
+        try:
+            output, _ = self.process.communicate(timeout=200)
+        finally:
+            if self.process.poll() is None:
+                self.process.terminate()  # torchrun ends its workers
+        assert self.process.returncode == 0, output[-4000:]
+        return output
+
+    def kill(self) -> str:
+        """kill -9 of the launcher and of what it started; what was printed."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.communicate()[0]
 
 
 class Background:

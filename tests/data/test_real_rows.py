@@ -76,8 +76,8 @@ def covered(name: str, rows: list[Example], encoded: list, marker: str):
 
 
 def unusual(one: Example) -> bool:
-    """Whether a tokenizer may stumble over an entity: it is more than Hangul, ASCII letters and digits with single blanks
-    between them, or the other one follows without any character between, or the sentence is long."""
+    """Whether a tokenizer may stumble over an entity: it is more than Hangul, ASCII letters and digits with single
+    blanks between them, or the other one follows without any character between, or the sentence is long."""
     first, second = sorted((one.subject, one.object), key=lambda span: span.start)
     plain = all(re.fullmatch(r"[가-힣A-Za-z0-9]+( [가-힣A-Za-z0-9]+)*", span.text) for span in (first, second))
     return not plain or first.end == second.start or len(one.text) > 300
