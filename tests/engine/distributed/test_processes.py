@@ -26,11 +26,9 @@ def test_two_processes_give_the_numbers_of_one(options, tmp_path):
         "train__epochs": 2, "train__micro_batch_size": 5, "eval__batch_size": 9, "eval__every": 2, "optim__lr": 0.003,
     }  # fmt: skip
     two = Launch("cpu_processes.yaml", "train.py", *options(run__name="two", **given))
-    try:
-        assert program.main(options(run__name="one", **given)) == 0  # meanwhile
-        output = two.end()
-    finally:
-        two.kill()
+    code = program.main(options(run__name="one", **given))  # meanwhile
+    output = two.end()
+    assert code == 0
     assert re.search(r"^processes +2 on cpu, 1 threads each\nprecision +fp32$", output, re.MULTILINE)
     one_folder, two_folder = tmp_path / "runs" / "one", tmp_path / "runs" / "two"
 
