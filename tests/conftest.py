@@ -1,6 +1,5 @@
 """Shared by all tests: where things are, and one real training run on the bundled sample."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads beyond the cores that Background leaves would spin
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +50,7 @@ def metric_lines(folder: Path, speed: bool = True) -> list[dict]:
 
 def environment() -> dict[str, str]:
     """This process's environment without the settings of launchers."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
+    return {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "FSDP_", "OMP_"))}
 
 
 def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
@@ -67,6 +68,40 @@ def run_command(arguments: list[str], cwd: Path = ROOT, **options) -> subprocess
 
 def train_command(*options: str) -> list[str]:
     return [sys.executable, "train.py", *options]
+
+
+class Launch:
+    """A process of `accelerate launch` with one of configs/accelerate; `end()` waits and wants success."""
+
+    def __init__(self, file: str, *arguments: str, launcher: tuple[str, ...] = ()):
+        more = {"CUDA_VISIBLE_DEVICES": ""}
+        if file == "cpu_processes.yaml":
+            more["ACCELERATE_USE_CPU"] = "true"
+        file = str(ROOT / "configs" / "accelerate" / file)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "accelerate.commands.launch", "--config_file", file, *launcher, *arguments],
+            cwd=ROOT,
+            env=environment() | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def end(self) -> str:
+        try:
+            output, _ = self.process.communicate(timeout=200)
+        finally:
+            if self.process.poll() is None:
+                self.process.terminate()  # torchrun ends its workers
+        assert self.process.returncode == 0, output[-4000:]
+        return output
+
+    def kill(self) -> str:
+        """kill -9 of the launcher and of what it started; what was printed."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.communicate()[0]
 
 
 class Background:
@@ -108,24 +143,38 @@ class Background:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
+def background_commands(base: Path) -> dict[str, list[str]]:
+    """Fixture -> what it waits for, in this order; the first is the README's first command."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
+    options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
+    smallest = "--quick --threads 1 --layers 1 --hidden 32 --batch 4 --turns 2 --updates 2 --warmup 1 --variants 1"
+    versus = [sys.executable, "benchmarks/versus_trainer.py", *smallest.split(), "--data", "nowhere"]
+    return {
+        "sample_run": [*launch, *options],
+        "baseline_scores": [sys.executable, "tests/data/sample/baselines.py"],
+        "versus_run": [*versus, "--folder", str(base / "versus"), "--results", str(base / "versus.json")],
+        "short_drills": [sys.executable, "-m", "tests.drills", "--seed", "3"],
+    }
+
+
+LAST = ["sample_run", "baseline_scores", "versus_run", "short_drills", "all_cores"]
+
+
 def pytest_collection_modifyitems(items) -> None:
-    """Tests that wait for something in the background come last."""
-    items.sort(key=lambda item: ("sample_run" in item.fixturenames) + 2 * ("short_drills" in item.fixturenames))
+    """Tests that wait for something in the background come last, those that need all cores after them."""
+    items.sort(key=lambda item: max((LAST.index(name) + 1 for name in item.fixturenames if name in LAST), default=0))
 
 
 def pytest_collection_finish(session) -> None:
-    """Start `accelerate launch train.py`, the README's first command, and the drills where a test needs them."""
+    """Start the long commands that a test needs."""
     needed = {name for item in session.items for name in item.fixturenames}
-    if session.config.option.collectonly or not needed & {"sample_run", "short_drills"}:
-        return
     base = Path(tempfile.mkdtemp(prefix="plainloop-tests-"))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "train.py", "--run.threads", "1"]
-    options = ["--run.dir", str(base / "runs"), "--run.name", "first", "--data.cache_dir", str(base / "cache")]
-    commands = {
-        "sample_run": [*launch, *options],
-        "short_drills": [sys.executable, "-m", "tests.drills", "--seed", "3"],
-    }
-    session.config.background = Background({name: commands[name] for name in commands if name in needed}, base)
+    commands = {name: command for name, command in background_commands(base).items() if name in needed}
+    if commands and not session.config.option.collectonly:
+        (base / "versus.json").write_text('{"another machine": {"quick": false}}')  # it must stay
+        session.config.background = Background(commands, base)
+    else:
+        base.rmdir()
 
 
 def pytest_unconfigure(config) -> None:
@@ -134,12 +183,11 @@ def pytest_unconfigure(config) -> None:
 
 
 @pytest.fixture(scope="session")
-def baseline_scores() -> dict[str, float]:
+def baseline_scores(request) -> dict[str, float]:
     """Micro-F1 on the sample's dev part without reading, see tests/data/sample/baselines.py."""
-    spec = importlib.util.spec_from_file_location("baselines", ROOT / "tests" / "data" / "sample" / "baselines.py")
-    baselines = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(baselines)
-    return baselines.baseline_scores()
+    code, output = request.config.background.wait("baseline_scores")
+    assert code == 0, output[-5000:]
+    return json.loads(output)
 
 
 @pytest.fixture(scope="session")
@@ -152,9 +200,25 @@ def sample_run(request) -> FinishedRun:
 
 
 @pytest.fixture(scope="session")
+def versus_run(request) -> tuple[dict, str]:
+    """Results and output of the smallest `benchmarks/versus_trainer.py`."""
+    background = request.config.background
+    code, output = background.wait("versus_run")
+    assert code == 0, output[-5000:]
+    return json.loads((background.base / "versus.json").read_text(encoding="utf-8")), output
+
+
+@pytest.fixture(scope="session")
 def short_drills(request) -> tuple[int, str]:
     """Exit code and output of `python -m tests.drills`."""
     return request.config.background.wait("short_drills")
+
+
+@pytest.fixture(scope="session")
+def all_cores(request) -> None:
+    """For tests that start several processes: nothing is in the background any more."""
+    if background := getattr(request.config, "background", None):
+        background.wait(list(background.commands)[-1])
 
 
 def blank_figure(*_):

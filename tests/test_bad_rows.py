@@ -16,7 +16,7 @@ from unicodedata import normalize
 import pytest
 
 from faults import CSV_ROWS, FILES, HEADER, JSON_ROWS, as_csv, record
-from refusals import Folder, dumped, good_rows, refused, refused_process, row
+from refusals import Folder, dumped, good_rows, refused, row
 from train import main
 
 SKIP = ["--data.on_bad_row", "skip"]
@@ -248,15 +248,3 @@ def test_form_of_a_file_does_not_change_what_is_trained_on(folder, capsys, conte
 
 def stores(cache: Path) -> set[Path]:
     return {path for path in cache.iterdir() if path.is_dir()}
-
-
-# as a process --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.drill("R8")
-@pytest.mark.timeout(120)
-def test_a_process_ends_with_the_one_message(folder):
-    """A row that would be code, if anything here were evaluated; all other rows are refused in this process."""
-    text, fragments = CSV_ROWS["code"]
-    path = folder.write("call.csv", csv_file([*(record(one) for one in good_rows()[:2]), text]))
-    refused_process(folder, ["--data.train", path], [path, "row 3 (line 4): ", *fragments])

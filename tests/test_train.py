@@ -4,8 +4,8 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import AutoModel, AutoTokenizer
 
 import models  # noqa: F401 (registers the saved form with AutoModel)
-from conftest import ROOT, run_command, train_command
+from conftest import ROOT, Launch
 from data import sample
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
@@ -199,22 +199,25 @@ def small(sample_run, tmp_path_factory) -> Path:
     return folder
 
 
-def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run):
-    """kill -9 of a command as a user types it, dropout on; the same command continues. The drills kill a run twice."""
+def test_killed_and_resumed_run_ends_with_the_same_weights(small, sample_run, capsys):
+    """kill -9 of a command as a user types it, dropout on; the same options continue. The drills kill a run twice and
+    start it anew in a process of its own."""
     options = [*TINY, "--run.dir", str(small), "--data.cache_dir", str(sample_run.cache), "--run.name", "killed"]
     metrics = small / "killed" / "metrics.jsonl"
-    process = subprocess.Popen(train_command(*options), cwd=ROOT, stdout=subprocess.DEVNULL)
+    launch = Launch("one_cpu.yaml", "train.py", *options)
     deadline = time.monotonic() + 90
-    while process.poll() is None and time.monotonic() < deadline:
+    while launch.process.poll() is None and time.monotonic() < deadline:
         if metrics.exists() and metrics.read_text().count("\n") >= 4:  # after the checkpoints of updates 4 and 8
             break
         time.sleep(0.002)
-    assert process.poll() is None, "the run ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    resumed = run_command(train_command(*options))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "continuing" in resumed.stdout
+    assert launch.process.poll() is None, "the run ended before it could be killed"
+    printed = launch.kill()
+    assert re.search(r"^processes +1 on cpu, \d+ threads each\nprecision +fp32$", printed, re.MULTILINE)
+    assert not (small / "killed" / "report.json").exists()
+    assert main(options) == 0
+    said = capsys.readouterr().out
+    assert f"continuing {small / 'killed'} after update " in said
+    assert "run.threads was" not in said
     assert final_state(small / "killed") == final_state(small / "straight")
 
 

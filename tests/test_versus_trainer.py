@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conftest import ROOT, run_command
+from conftest import ROOT
 from engine.speed import Speed
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -22,28 +22,14 @@ from versus.start_ours import leave
 from versus.task import Files, hold_out
 from versus.worker import SideError
 
-SMALLEST = [
-    "--quick", "--threads", "1", "--layers", "1", "--hidden", "32", "--batch", "4", "--turns", "2", "--updates", "2",
-    "--warmup", "1", "--variants", "1", "--data", "nowhere",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("versus")
-    where = ["--folder", str(folder / "work"), "--results", str(folder / "results.json")]
-    (folder / "results.json").write_text('{"another machine": {"quick": false}}')
-    done = run_command([sys.executable, "benchmarks/versus_trainer.py", *SMALLEST, *where], timeout=270)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return SimpleNamespace(results=json.loads((folder / "results.json").read_text()), printed=done.stdout)
-
 
 @pytest.mark.timeout(280)
-def test_smallest_run(measured):
-    assert measured.results["another machine"] == {"quick": False}  # merged, not replaced
-    (name,) = measured.results.keys() - {"another machine"}
+def test_smallest_run(versus_run):
+    results, printed = versus_run
+    assert results["another machine"] == {"quick": False}  # merged, not replaced
+    (name,) = results.keys() - {"another machine"}
     assert name.endswith("1 x 32, batch 4, threads 1")
-    found = measured.results[name]
+    found = results[name]
     assert found["data"] == "the bundled sample and its tokenizer"
     assert found["facts"]["rows"] == 4000
     assert found["machine"].keys() >= {"torch", "transformers", "accelerate", "commit"}
@@ -74,7 +60,7 @@ def test_smallest_run(measured):
     assert predicted["rows"] == 800
     for side in predicted["sides"].values():  # first weights, bf16 against float32
         assert side["largest_difference_of_probabilities"] < 0.02
-    assert measured.printed.strip() == table.tables({name: found})
+    assert printed.rstrip().endswith(table.tables({name: found}))
 
 
 def test_different_logits_end_the_benchmark():

@@ -1,11 +1,13 @@
 """All 40,235 labelled rows of KLUE-RE, through three tokenizers: no entity is ever lost or moved.
 
-typed_punct is checked on every row, and once more through the tokenizer's own character map on every eighth.
-entity_punct, none and short windows, which encode the same sentences again, are checked on every eighth row, to stay
-under a minute; the counts below are of exactly those rows.
+typed_punct is checked on every row with KLUE's own tokenizer, with the other two on every eighth row and on all whose
+entities are special: see `unusual`. Every eighth is checked once more through the tokenizer's own character map.
+entity_punct, none and short windows, which encode the same sentences again, are checked on every eighth row; the counts
+below are of exactly those rows.
 """
 
 import csv
+import re
 from functools import cache
 from pathlib import Path
 
@@ -73,6 +75,14 @@ def covered(name: str, rows: list[Example], encoded: list, marker: str):
                 yield start + n, role, ends, one.spans[role][2], one.text
 
 
+def unusual(one: Example) -> bool:
+    """Whether a tokenizer may stumble over an entity: it is more than Hangul, ASCII letters and digits with single
+    blanks between them, or the other one follows without any character between, or the sentence is long."""
+    first, second = sorted((one.subject, one.object), key=lambda span: span.start)
+    plain = all(re.fullmatch(r"[가-힣A-Za-z0-9]+( [가-힣A-Za-z0-9]+)*", span.text) for span in (first, second))
+    return not plain or first.end == second.start or len(one.text) > 300
+
+
 def test_rows_and_labels():
     train, dev = examples(TRAIN), examples(DEV)
     assert (len(train), len(dev)) == (32_470, 7_765)
@@ -119,9 +129,12 @@ def test_unlabelled_test_file_is_the_dev_file_in_another_order():
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_typed_punct_covers_every_entity_exactly(name):
-    rows = everything()
+    own = name == "klue-roberta-base"
+    chosen = [(n, one) for n, one in enumerate(everything()) if own or n % 8 == 0 or unusual(one)]
+    rows = [one for _, one in chosen]
+    assert len(rows) == (40_235 if own else 6_267)
     encoded = encode(name, rows, marker="typed_punct", max_length=4096)
-    assert len(encoded) == 40_235
+    assert len(encoded) == len(rows)
     assert not [result for result in encoded if isinstance(result, ValueError)]
     assert sum(result.wide for result in encoded) == 0
     assert sum(result.cut for result in encoded) == 0
@@ -133,12 +146,13 @@ def test_typed_punct_covers_every_entity_exactly(name):
     assert (inner[..., 0] < inner[..., 1]).all()
     assert (inner[..., 1] < whole[..., 1]).all()
     checked = exact = 0
-    rows = rows[EIGHTH]
-    for row, role, ((begin, _), (_, end)), want, text in covered(name, rows, encoded[EIGHTH], "typed_punct"):
+    eighth = [place for place, (n, _) in enumerate(chosen) if n % 8 == 0]
+    rows, some = [rows[place] for place in eighth], [encoded[place] for place in eighth]
+    for row, role, ((begin, _), (_, end)), want, text in covered(name, rows, some, "typed_punct"):
         checked += 1
         exact += (begin, end) == want and text[begin:end] == (rows[row].subject, rows[row].object)[role].text.strip()
     assert (checked, exact) == (10_060, 10_060)
-    if name == "klue-roberta-base":
+    if own:
         lengths = np.array([len(result.tokens) for result in encoded[:32_470]])
         _, padding = Plan(lengths, seed=42, batch_size=32).account()
         in_order_of_chance = np.random.default_rng(0).permutation(lengths)[: 1014 * 32].reshape(-1, 32)

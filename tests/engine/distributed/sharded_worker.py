@@ -1,11 +1,13 @@
 """Started on two processes by test_accelerate_files.py: several sharded runs, to import torch once.
 
 Called as sharded_worker.py FOLDER COMMANDS, a JSON list of option lists. Each is trained; of the one with the loss
-`steep`, FOLDER/<process>.json says what a gradient that is not finite leaves of a sharded model.
+`steep`, FOLDER/<process>.json says what a gradient that is not finite leaves of a sharded model. The last command
+continues the first one's checkpoint of update 3 under another name, as train.py in these processes.
 """
 
 import copy
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
+import train as program
 from engine.arguments.parse import parse
 from engine.checkpoint.checkpoints import model_tensors, optimizer_tensors
 from engine.checkpoint.manifest import read_tensors
@@ -70,21 +73,24 @@ def blamed_update(run: Run, config: Config) -> dict:
     }
 
 
-def main(folder: Path, commands: list[list[str]]) -> None:
+def main(folder: Path, commands: list[list[str]]) -> int:
     LOSSES["steep"] = Steep
-    for options in commands:
+    for options in commands[:-1]:
         config, path, _ = parse(options)
         run = build(config, path)
+        accelerator = run.parts.accelerator
         if config.loss.name == "steep":
             result = blamed_update(run, config)
-            (folder / f"{run.parts.accelerator.process_index}.json").write_text(json.dumps(result))
+            (folder / f"{accelerator.process_index}.json").write_text(json.dumps(result))
         else:
             train(run.parts, config, run.state)
-        run.heartbeat.stop()
-        run.parts.tracker.close()
-        run.lock.close()
-    run.parts.accelerator.end_training()
+        program.close(run)
+    if accelerator.is_main_process:
+        step = Path("checkpoints") / "step-00000003"
+        shutil.copytree(folder / "runs" / "sharded" / step, folder / "runs" / "again" / step)
+    accelerator.wait_for_everyone()
+    return program.main(commands[-1])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), json.loads(sys.argv[2])))

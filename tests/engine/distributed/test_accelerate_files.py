@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from transformers import AutoModel
 
 import models  # noqa: F401 (registers the model with AutoModel)
 import train as program
-from conftest import blank_figure, metric_lines
+from conftest import Launch, blank_figure, metric_lines
 from engine.distributed.device import make_accelerator
 from engine.distributed.sharded import sharding
 
@@ -99,33 +96,6 @@ def test_a_sharded_gradient_is_summed_in_float32(monkeypatch, precision, half):
 # the runs ---------------------------------------------------------------------------------------------------------
 
 
-class Launch:
-    """A process of `accelerate launch` with one of the files; `end()` waits and wants success."""
-
-    def __init__(self, file: str, *arguments: str, launcher: tuple[str, ...] = ()):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("ACCELERATE_", "OMP_", "FSDP_"))}
-        if file == "cpu_processes.yaml":
-            environment["ACCELERATE_USE_CPU"] = "true"
-        file = str(ROOT / "configs" / "accelerate" / file)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "accelerate.commands.launch", "--config_file", file, *launcher, *arguments],
-            cwd=ROOT,
-            env=environment | {"CUDA_VISIBLE_DEVICES": ""},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def end(self) -> str:
-        try:
-            output, _ = self.process.communicate(timeout=200)
-        finally:
-            if self.process.poll() is None:
-                self.process.send_signal(signal.SIGTERM)  # torchrun ends its workers
-        assert self.process.returncode == 0, output[-4000:]
-        return output
-
-
 def report(folder: Path) -> dict:
     return json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
@@ -155,24 +125,19 @@ def continued(folder: Path, name: str) -> Path:
     return other
 
 
+@pytest.mark.usefixtures("all_cores")
 @pytest.mark.timeout(280)
-def test_files_start_as_many_processes_as_they_say(tmp_path):
-    """And the file for several machines, with the values that its comments say to change: both are this one."""
+def test_the_file_for_several_machines_makes_them_one(tmp_path):
+    """With the values that its comments say to change: both are this one. What the other files start is seen where they
+    train: one_cpu.yaml in tests/test_train.py, cpu_processes.yaml in test_processes.py, fsdp2.yaml below."""
     here = ("--num_processes", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port()))
     worker = str(Path(__file__).with_name("started_worker.py"))
-    started = [
-        Launch("one_cpu.yaml", worker, str(tmp_path / "one")),
-        Launch("cpu_processes.yaml", worker, str(tmp_path / "two")),
-        Launch("nodes.yaml", worker, str(tmp_path / "nodes"), launcher=(*here, "--machine_rank", "0")),
-        Launch("nodes.yaml", worker, str(tmp_path / "nodes"), launcher=(*here, "--machine_rank", "1")),
-    ]
-    for launch in started:
-        launch.end()
-    alone = {"processes": 1, "everyone": [0], "type": "NO", "precision": "no", "machine": 0}
+    machines = [Launch("nodes.yaml", worker, str(tmp_path), launcher=(*here, "--machine_rank", n)) for n in "01"]
+    for machine in machines:
+        machine.end()
     pair = {"processes": 2, "everyone": [0, 1], "type": "MULTI_CPU", "precision": "no"}
-    wanted = {"one": [alone], "two": [pair | {"machine": 0}] * 2, "nodes": [pair | {"machine": n} for n in (0, 1)]}
-    for name, processes in wanted.items():
-        assert [json.loads(path.read_text()) for path in sorted((tmp_path / name).iterdir())] == processes, name
+    found = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
+    assert found == [pair | {"machine": n} for n in (0, 1)]
 
 
 def free_port() -> int:
@@ -187,13 +152,12 @@ class Sharded:
 
     runs: Path
     output: str
-    continued: str
     untouched: list[dict]
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run, tmp_path_factory) -> Sharded:
-    """Two launches: train.py as a user starts it, then all other runs in the same two processes."""
+def trained(all_cores, tiny_run, tmp_path_factory) -> Sharded:
+    """One launch, whose two processes train all sharded runs; the last one is train.py's, as a user starts it."""
     base = tmp_path_factory.mktemp("fsdp2")
     runs, worker = base / "runs", str(Path(__file__).with_name("sharded_worker.py"))
 
@@ -202,26 +166,25 @@ def trained(tiny_run, tmp_path_factory) -> Sharded:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.tracking.figures.confusion", blank_figure)
-        launch = Launch("fsdp2.yaml", "train.py", *options("sharded"))
-        assert program.main(options("plain")) == 0  # meanwhile
-        output = launch.end()
-        for whole, name in (("sharded", "again"), ("plain", "taken"), ("sharded", "back")):
-            continued(runs / whole, name)
-        # last, since it ends in the middle of an update
+        assert program.main(options("plain")) == 0
+        continued(runs / "plain", "taken")
         steep = options("steep", train__log_every=100, loss__name="steep")
-        launch = Launch("fsdp2.yaml", worker, str(base), json.dumps([options("again"), options("taken"), steep]))
+        commands = [options("sharded"), options("taken"), steep, options("again")]
+        output = Launch("fsdp2.yaml", worker, str(base), json.dumps(commands)).end()
+        continued(runs / "sharded", "back")
         assert program.main(options("back")) == 0
-        told = launch.end()
-    return Sharded(runs, output, told, [json.loads((base / f"{process}.json").read_text()) for process in (0, 1)])
+    return Sharded(runs, output, [json.loads((base / f"{process}.json").read_text()) for process in (0, 1)])
 
 
 @pytest.mark.timeout(280)
 def test_fsdp2_trains_and_saves_like_a_plain_run(trained):
     sharded, plain = trained.runs / "sharded", trained.runs / "plain"
+    again = trained.runs / "again"
     assert "2 on cpu, sharded (FSDP2)" in trained.output
     assert "warning" not in trained.output
-    assert report(sharded)["processes"] == 2
-    assert report(sharded)["examples_per_rank"] == [35, 35]
+    assert trained.output.count("\nmicro-F1 ") == 1  # one of them speaks
+    assert report(again)["processes"] == 2
+    assert report(again)["examples_per_rank"] == [35, 35]
 
     # the same files: names, shapes and types, and the same run in them
     for step in (3, 6):
@@ -233,9 +196,9 @@ def test_fsdp2_trains_and_saves_like_a_plain_run(trained):
         mine.pop("speed", None), theirs.pop("speed", None)
         assert mine.pop("split") == theirs.pop("split")
         assert mine == pytest.approx(theirs, abs=1e-5, rel=1e-5)  # losses, scores, and the norm of the whole gradient
-    best = AutoModel.from_pretrained(sharded / "best")
-    assert same(dict(best.state_dict()), tensors(sharded, report(sharded)["step"]))
-    assert (sharded / "best" / "config.json").read_bytes() == (plain / "best" / "config.json").read_bytes()
+    best = AutoModel.from_pretrained(again / "best")
+    assert same(dict(best.state_dict()), tensors(again, report(again)["step"]))
+    assert (again / "best" / "config.json").read_bytes() == (plain / "best" / "config.json").read_bytes()
 
 
 @pytest.mark.timeout(280)
@@ -243,7 +206,7 @@ def test_fsdp2_continues_its_own_and_a_plain_run_and_a_plain_run_a_sharded_one(t
     sharded, plain = trained.runs / "sharded", trained.runs / "plain"
     again, taken, back = (trained.runs / name for name in ("again", "taken", "back"))
     for name in ("again", "taken"):
-        assert f"continuing {trained.runs / name} after update 3" in trained.continued
+        assert f"continuing {trained.runs / name} after update 3" in trained.output
     for name in ("model", "optimizer"):  # bit for bit what was never interrupted
         assert same(tensors(again, 6, name), tensors(sharded, 6, name))
     moved = distance(tensors(plain, 6), tensors(plain, 3))

@@ -1,19 +1,15 @@
-"""Two processes train the very run of one."""
+"""Two processes, started through configs/accelerate/cpu_processes.yaml, train the very run of one."""
 
 import csv
 import json
-import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import train as program
-from conftest import metric_lines
-
-ROOT = Path(__file__).parents[3]
+from conftest import Launch, metric_lines
 
 
 def probabilities(folder: Path) -> tuple[list[str], np.ndarray]:
@@ -22,28 +18,18 @@ def probabilities(folder: Path) -> tuple[list[str], np.ndarray]:
     return [row[0] for row in rows], np.array([row[3:] for row in rows], dtype=float)
 
 
+@pytest.mark.usefixtures("all_cores")
 @pytest.mark.timeout(280)
 def test_two_processes_give_the_numbers_of_one(options, tmp_path):
     """70 examples: updates of 32, 32 and 6, cut into passes of 5; 24 dev examples in three batches of 9, 9 and 6."""
     given = {
         "train__epochs": 2, "train__micro_batch_size": 5, "eval__batch_size": 9, "eval__every": 2, "optim__lr": 0.003,
     }  # fmt: skip
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ACCELERATE_", "OMP_"))}
-    two = subprocess.Popen(
-        [*launch, "train.py", *options(run__name="two", **given)],
-        cwd=ROOT,
-        env=environment | {"ACCELERATE_USE_CPU": "true"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert program.main(options(run__name="one", **given)) == 0  # meanwhile
-        output, _ = two.communicate(timeout=200)
-    finally:
-        two.kill()
-    assert two.returncode == 0, output[-3000:]
+    two = Launch("cpu_processes.yaml", "train.py", *options(run__name="two", **given))
+    code = program.main(options(run__name="one", **given))  # meanwhile
+    output = two.end()
+    assert code == 0
+    assert re.search(r"^processes +2 on cpu, 1 threads each\nprecision +fp32$", output, re.MULTILINE)
     one_folder, two_folder = tmp_path / "runs" / "one", tmp_path / "runs" / "two"
 
     report = json.loads((two_folder / "report.json").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -269,6 +270,7 @@ def test_stopped(repeat, monkeypatch, capsys, error, code):
     assert capsys.readouterr().err.endswith("stopped; the same command with --run.name lot goes on\n")
 
 
+TRAIN = runs.train
 LONG = {"run__name": "lot", "train__epochs": 50, "train__max_updates": 150, "eval__every": 1000}
 
 
@@ -288,21 +290,43 @@ def training(options, tmp_path):
         process.kill()
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("number, to_group, code", [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)])
-def test_a_signal_lets_the_run_save_and_the_same_command_goes_on(training, repeat, capfd, number, to_group, code):
-    process, run, log = training
-    (os.killpg if to_group else os.kill)(process.pid, number)
-    told = process.communicate()[1]
-    assert process.returncode == code
+def saved_by_signal(run: Path, log: Path, told: str) -> int:
+    """The update after which a repeat that was told to stop let its run save."""
     assert told.endswith("stopped; the same command with --run.name lot goes on\n")
     printed = log.read_text(encoding="utf-8")
     assert printed.count("SIGTERM: saving and stopping") == 1  # told once, and waited for
     step = int(printed.rpartition("stopped after update ")[2].partition(";")[0])
     assert 0 < step < 150
     assert (run / "checkpoints" / f"step-{step:08d}" / "manifest.json").is_file()
+    return step
 
-    capfd.readouterr()
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_at_a_terminal_lets_the_run_save(training):
+    process, run, log = training
+    os.killpg(process.pid, signal.SIGINT)
+    told = process.communicate()[1]
+    assert process.returncode == 130
+    saved_by_signal(run, log, told)
+
+
+@pytest.mark.timeout(240)
+def test_a_signal_lets_the_run_save_and_the_same_command_goes_on(repeat, options, tmp_path, monkeypatch, capfd):
+    """The repeat in this process, its run in one of its own."""
+    lot = tmp_path / "runs" / "lot"
+    run = lot / "runs" / "run-seed1"
+
+    def send() -> None:
+        while not (run / "metrics.jsonl").is_file() or not (run / "metrics.jsonl").stat().st_size:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", TRAIN)
+        threading.Thread(target=send, daemon=True).start()
+        assert main(["--seeds", "1", "--", *options(**LONG)]) == 143
+    step = saved_by_signal(run, lot / "logs" / "run-seed1.log", capfd.readouterr().err)
+
     assert repeat("--seeds", "1", **LONG)[0] == 0
     assert f"after update {step}\n" in capfd.readouterr().out
     assert json.loads((run / "report.json").read_text(encoding="utf-8"))["updates"] == 150
