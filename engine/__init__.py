@@ -1,3 +1,3 @@
-"""The engine. Reading order: loop (the training loop), plan (who is in which batch), evaluate, metrics, optim,
-checkpoint, tracking, config, build (configuration to parts).
+"""The engine. Beside this file stands what an update is: loop (the training loop), plan (who is in which batch),
+loader, evaluate, optim, guard, state. The folders hold one subject each; compose/ makes a run of a configuration.
 """

@@ -19,8 +19,7 @@ import versus_trainer
 from versus import sections, table
 from versus.measure import Enough, Gate
 from versus.start_ours import leave
-from versus.task import Files, hold_out
-from versus.worker import SideError
+from versus.task import Files, SideError, hold_out
 
 
 @pytest.mark.timeout(280)

@@ -15,8 +15,8 @@ import numpy as np
 
 from versus.arguments import predict_default, predict_tuned, train_default, train_tuned
 from versus.summary import load, spread
-from versus.task import ROOT, Case, command_line
-from versus.worker import SideError, Worker
+from versus.task import ROOT, Case, SideError, command_line
+from versus.worker import Worker
 
 HERE = Path(__file__).resolve().parent
 

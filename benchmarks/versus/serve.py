@@ -14,9 +14,8 @@ from transformers.utils import logging as transformers_logging
 from versus.measure import matmul_peak
 from versus.ours import Bare, Ours
 from versus.prepare import prepare
-from versus.task import Case
+from versus.task import Case, SideError
 from versus.trainer_side import TrainerSide
-from versus.worker import SideError
 
 SIDES = {"ours": Ours, "bare": Bare, "trainer": TrainerSide}
 

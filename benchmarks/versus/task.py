@@ -10,6 +10,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class SideError(RuntimeError):
+    """A side failed; the message is its own."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One comparison. `options` are further options of train.py for our side, `updates` what the schedule spans."""

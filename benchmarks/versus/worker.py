@@ -5,13 +5,9 @@ import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from versus.task import Case
+from versus.task import Case, SideError
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
-
-
-class SideError(RuntimeError):
-    """A side failed; the message is its own."""
 
 
 def serve(connection: Connection, name: str, case: Case, arguments: dict) -> None:
