@@ -1,4 +1,4 @@
-"""How well tokenizers know a corpus: unknown pieces and tokens a word, as engine/compose/corpus.py counts them.
+"""How well tokenizers know a corpus: unknown pieces and tokens a word, as engine/compose/corpus_checks.py counts them.
 
     python benchmarks/language.py train.csv TOKENIZER_FOLDER [...] [--lower FOLDER ...] [--every 10]
 
@@ -19,8 +19,8 @@ from transformers import AutoTokenizer, BertTokenizer
 from data.encode import Encoder, EncodingOptions
 from data.labels import label_list
 from data.readers.source import open_source
-from data.store import packed
-from engine.compose.corpus import known_language
+from data.store import token_store
+from engine.compose.corpus_checks import known_language
 
 
 def opened(folder: Path, lower: bool):
@@ -42,13 +42,13 @@ class Every:
         return (pair for number, pair in enumerate(self.source.examples()) if number % self.every == 0)
 
 
-def encoded(source, encoder: Encoder) -> packed.TokenStore:
+def encoded(source, encoder: Encoder) -> token_store.TokenStore:
     with tempfile.TemporaryDirectory() as folder:
-        packed.write(Path(folder), source, encoder, label_list("klue"), "error", True, True)
-        return packed.load(Path(folder))
+        token_store.write(Path(folder), source, encoder, label_list("klue"), "error", True, True)
+        return token_store.load(Path(folder))
 
 
-def verdict(store: packed.TokenStore) -> str:
+def verdict(store: token_store.TokenStore) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -64,7 +64,7 @@ def build(path: Path, cache: Path, tokenizer: str, processes: int) -> dict:
     """The store of the file; the time is that of `prepare`, with the hash of the file."""
     from data.readers.source import open_source
     from data.store.chunk import Task
-    from data.store.packed import prepare
+    from data.store.token_store import prepare
     from data.store.workers import processes_for
 
     encoder = make_encoder(tokenizer)
@@ -95,7 +95,7 @@ def first_batch(path: Path, cache: Path, tokenizer: str) -> dict:
 
     from data.readers.source import open_source
     from data.store.chunk import Task
-    from data.store.packed import prepare
+    from data.store.token_store import prepare
     from engine.loader import Loader
     from engine.plan import Plan
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from data.batch import Batch, collate
-from data.store.packed import TokenStore
 from data.store.rows import Rows
+from data.store.token_store import TokenStore
 from engine.distributed.signals import StopSignal
 from engine.guard import NonFiniteError
 from engine.plan import Share, evaluation_batches

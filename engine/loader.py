@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from data.batch import Batch, collate
-from data.store.packed import TokenStore
 from data.store.rows import Rows
+from data.store.token_store import TokenStore
 from engine.plan import Plan
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from data.encode import Encoder
-    from data.store.packed import TokenStore
     from data.store.rows import Rows
+    from data.store.token_store import TokenStore
     from engine.checkpoint.checkpoints import Checkpoints
     from engine.checkpoint.folder import RunFolder
     from engine.config import Config

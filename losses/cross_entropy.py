@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.loss import ClassWeights, Loss, rate
+from losses.base import ClassWeights, Loss, rate
 
 
 class CrossEntropy(Loss):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.loss import ClassWeights, Loss, rate
+from losses.base import ClassWeights, Loss, rate
 
 
 class Focal(Loss):

@@ -3,8 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.base import ClassWeights, Loss, rate
 from losses.counts import at_least_one
-from losses.loss import ClassWeights, Loss, rate
 
 
 class Ldam(Loss):

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from losses.base import OverBase
-from losses.loss import rate, wide
+from losses.base import rate, wide
+from losses.over_base import OverBase
 
 
 class RDrop(OverBase):

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from losses.base import OverBase
-from losses.loss import number, rate, wide
+from losses.base import number, rate, wide
+from losses.over_base import OverBase
 
 
 class SupervisedContrastive(OverBase):

@@ -121,7 +121,7 @@ def test_every_bad_row_is_skipped_counted_and_listed(folder, capsys, monkeypatch
     for (_, reason), (_, fragments) in zip(report["skipped_rows"], bad, strict=True):
         assert all(fragment in reason for fragment in fragments), (reason, fragments)
 
-    monkeypatch.setattr("data.store.packed.write", None)  # nothing is encoded the second time
+    monkeypatch.setattr("data.store.token_store.write", None)  # nothing is encoded the second time
     assert main(folder.command("--data.train", path, *SKIP, *NO_DEV, "--run.name", "again")) == 0
     assert folder.report("again")["skipped_rows"] == report["skipped_rows"]
     assert f"{len(faults)} bad rows skipped" in capsys.readouterr().out

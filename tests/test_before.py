@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from conftest import metric_lines
-from data.store.packed import load
+from data.store.token_store import load
 from engine.arguments.parse import parse
 from engine.compose.data import read_data
 from engine.compose.run import build

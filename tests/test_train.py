@@ -28,7 +28,7 @@ from data.encode import Encoder, EncodingOptions
 from data.labels import KLUE
 from data.readers.source import open_source
 from data.store.chunk import Task
-from data.store.packed import prepare
+from data.store.token_store import prepare
 from train import main
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("blank_figures")]

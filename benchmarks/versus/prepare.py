@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import TrainingArguments
 
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.arguments.parse import parse
 from engine.compose.data import read_data
 from engine.compose.model import make_model

@@ -6,7 +6,7 @@ from itertools import islice
 
 from data.messages import listed
 from data.readers.content import FileBytes
-from data.readers.text import lines
+from data.readers.decoding import lines
 
 OPEN_QUOTE = "is a quote open or not doubled?"
 

@@ -9,9 +9,9 @@ from numbers import Integral
 from typing import Any
 
 from data.messages import listed, shown
+from data.readers.decoding import decode
 from data.readers.objects import ABSENT, listed_objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
-from data.readers.text import decode
 from data.schema import Example, Span
 
 READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets")

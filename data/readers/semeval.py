@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from data.messages import shown
 from data.readers import klue
+from data.readers.decoding import decode
 from data.readers.options import DEFAULT, ReaderOptions
-from data.readers.text import decode
 from data.schema import Example, Span
 
 READS = ()

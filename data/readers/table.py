@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from data.messages import listed, shown
 from data.readers.content import FileBytes
+from data.readers.decoding import decode, head
 from data.readers.delimited import check_header, named, place_of, records
 from data.readers.objects import ABSENT, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
-from data.readers.text import decode, head
 from data.schema import Example
 
 KEYS = ("id", "text", "text_pair", "label")

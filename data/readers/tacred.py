@@ -13,9 +13,9 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from data.messages import listed, shown
+from data.readers.decoding import decode
 from data.readers.objects import ABSENT, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
-from data.readers.text import decode
 from data.schema import Example, Span
 
 READS = ("columns.id", "columns.label", "offsets")

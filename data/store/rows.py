@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 
 
 class Rows:

@@ -6,8 +6,8 @@ from pathlib import Path
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.readers.source import Source, open_source
 from data.store.chunk import Task
-from data.store.packed import prepare
-from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
+from data.store.token_store import prepare
+from engine.compose.corpus_checks import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.compose.duplicates import drop_repeats, repeat_lines
 from engine.compose.hold_out import hold_out, part_facts, split_lines
 from engine.compose.model import make_encoder, pooling_of

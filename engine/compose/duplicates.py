@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.duplicates import file_keys, repeats
-from data.store.packed import TokenStore
 from data.store.rows import Rows
+from data.store.token_store import TokenStore
 
 if TYPE_CHECKING:
     from data.readers.source import Source

@@ -8,8 +8,8 @@ import numpy as np
 from data.messages import listed
 from data.sentences import shared
 from data.splits import deal
-from data.store.packed import TokenStore
 from data.store.rows import Rows
+from data.store.token_store import TokenStore
 from engine.config import DataConfig
 
 Store = TokenStore | Rows

@@ -3,7 +3,7 @@
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.config import Config
 from engine.loader import Loader
 from engine.optim import describe_groups

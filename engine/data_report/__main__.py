@@ -15,7 +15,7 @@ import numpy as np
 
 from data.duplicates import triple_key
 from data.readers.source import Source
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.arguments.help import data_lines
 from engine.arguments.parse import parse
 from engine.atomic import write_text

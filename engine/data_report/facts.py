@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.duplicates import Repeats, repeats
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.report.error_rows import marked
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
 from data.store.chunk import Task
-from data.store.packed import TokenStore, in_memory
+from data.store.token_store import TokenStore, in_memory
 from engine.compose.model import prepare_backbone
 from engine.config import EvalConfig, ModelConfig
 from engine.distributed.device import choose_precision

@@ -32,7 +32,7 @@ from tqdm import tqdm
 from engine.arguments.parse import parse
 from engine.atomic import write_text
 from engine.command import Progress, option_parser, read_options, run
-from engine.compose.corpus import rows_without_entities
+from engine.compose.corpus_checks import rows_without_entities
 from engine.compose.data import read_data
 from engine.compose.loss import check_loss
 from engine.compose.model import check_parts, make_model

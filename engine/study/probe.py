@@ -18,7 +18,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from data.batch import collate
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.plan import evaluation_batches
 from models.backbone import hidden_states
 from models.pooling import Pooling

@@ -15,8 +15,8 @@ from conftest import SHARED_DATA
 from data.batch import collate
 from data.sentences import sentence_key, shared
 from data.splits import deal
-from data.store.packed import TokenStore
 from data.store.rows import Rows
+from data.store.token_store import TokenStore
 
 TRAIN = SHARED_DATA / "boostcamp-re" / "train.csv"
 

@@ -48,12 +48,12 @@ def read_phase(path: Path) -> str:
 def mark_phases(marker: Marker) -> None:
     """Wrap the places where phases begin and end."""
     import train
-    from data.store import packed
+    from data.store import token_store
     from engine import evaluate
     from engine.checkpoint.checkpoints import Checkpoints
     from engine.tracking.tracker import Tracker
 
-    packed.write = marker.around(packed.write, "tokenising")
+    token_store.write = marker.around(token_store.write, "tokenising")
     evaluate.predict = marker.around(evaluate.predict, "evaluating")
     Tracker.confusion = marker.around(Tracker.confusion, "evaluating")  # its figures
     Checkpoints.save = marker.around(Checkpoints.save, "saving")

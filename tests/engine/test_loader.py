@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.batch import collate
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.loader import Loader
 from engine.plan import Plan, evaluation_batches
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from data.batch import Batch
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 from engine.loader import Loader
 from engine.plan import Plan
 from losses.counts import at_least_one

@@ -7,7 +7,7 @@ import torch
 
 from engine.arguments.parse import parse
 from losses import LOSSES
-from losses.loss import Loss
+from losses.base import Loss
 from losses.pointwise import POINTWISE
 from tests.losses import proofs
 from tests.losses.cases import COUNTS, draw, make

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from losses.base import wide
 from losses.counts import inverse_frequency
 from losses.cross_entropy import CrossEntropy, InverseFrequency, LabelSmoothing
 from losses.dice import Dice
 from losses.focal import Focal
 from losses.ldam import Ldam
-from losses.loss import wide
 from losses.r_drop import RDrop
 from losses.supervised_contrastive import SupervisedContrastive
 from tests.losses import proofs

@@ -18,12 +18,12 @@ from hypothesis.extra import numpy as arrays
 
 from data.readers.ids import FirstUse
 from data.schema import Example
-from data.store import packed, words, workers
+from data.store import token_store, words, workers
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Task
-from data.store.packed import prepare
-from tests.data.store import test_packed
-from tests.data.store.test_packed import LABELS, ROOT, Rows, folders, make_store, make_task, source
+from data.store.token_store import prepare
+from tests.data.store import test_token_store
+from tests.data.store.test_token_store import LABELS, ROOT, Rows, folders, make_store, make_task, source
 
 SKIP = {"stop": False, "need_labels": True}
 
@@ -39,7 +39,7 @@ def many(bad: bool = True) -> list[dict]:
     content = [
         row | {"guid": f"{row['guid']}-{number}", "label": row["label"] or "no_relation"}
         for number in range(5)
-        for row in test_packed.rows()
+        for row in test_token_store.rows()
     ][:23]
     if bad:
         content[3]["guid"] = content[2]["guid"]
@@ -91,12 +91,12 @@ def test_chunks_and_processes_change_no_byte(tmp_path, monkeypatch, few_texts):
     assert whole.facts["skipped"][4][1] == "id '글-4-1' was already used in row 10"
     expected = files(tmp_path / "whole")
     for size, processes in ((4, 1), (4, 2)):
-        monkeypatch.setattr(packed, "CHUNK", size)
+        monkeypatch.setattr(token_store, "CHUNK", size)
         make_store(tmp_path / f"{size}-{processes}", many(), processes=processes, **SKIP)
         assert files(tmp_path / f"{size}-{processes}") == expected
     monkeypatch.setattr(workers, "Workers", Here)
     for size in range(1, 9):
-        monkeypatch.setattr(packed, "CHUNK", size)
+        monkeypatch.setattr(token_store, "CHUNK", size)
         make_store(tmp_path / f"here-{size}", many(), processes=3, **SKIP)
         assert files(tmp_path / f"here-{size}") == expected
 
@@ -150,8 +150,8 @@ def test_first_use_is_that_of_a_dictionary(ids):
 
 
 def test_rows_are_written_before_the_next_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK", 5)
-    written, append = [0], packed.append
+    monkeypatch.setattr(token_store, "CHUNK", 5)
+    written, append = [0], token_store.append
 
     def counted(arrays, chunk, tokens):
         written[0] += chunk.rows
@@ -163,7 +163,7 @@ def test_rows_are_written_before_the_next_are_read(tmp_path, monkeypatch):
                 assert number - written[0] <= 5
                 yield number, Example(f"{number}", "문을 열었다.", label="no_relation")
 
-    monkeypatch.setattr(packed, "append", counted)
+    monkeypatch.setattr(token_store, "append", counted)
     store = prepare(make_task(Streamed(())), tmp_path, quiet=True)
     assert len(store) == written[0] == 100
     assert [store.id(n) for n in (0, 4, 5, 99)] == ["1", "5", "6", "100"]
@@ -175,7 +175,7 @@ def test_extra_inputs_are_compared_over_chunks(tmp_path, monkeypatch):
         return prepare(make_task(Rows(tuple(examples))), tmp_path, quiet=True)
 
     for size in (1, 2, 9):
-        monkeypatch.setattr(packed, "CHUNK", size)
+        monkeypatch.setattr(token_store, "CHUNK", size)
         with pytest.raises(ValueError, match=r"^row '2' has the extra inputs \['y'\], the rows before it \['x'\]$"):
             made({"x": 1}, {"x": 1}, {"y": 1}, {"x": 1})
         message = r"^row '1' gives the extra input 'x' as one number a token, the rows before it as one number$"
@@ -196,7 +196,7 @@ def test_large_sources_are_encoded_by_all_cores(monkeypatch):
 
 
 def test_a_bad_row_in_a_process_names_file_and_row(tmp_path, monkeypatch, few_texts):
-    monkeypatch.setattr(packed, "CHUNK", 2)
+    monkeypatch.setattr(token_store, "CHUNK", 2)
     content = many(bad=False)
     content[17]["label"] = content[20]["label"] = "per:friend"
     with pytest.raises(ValueError) as alone:
@@ -228,7 +228,7 @@ def test_an_error_that_nobody_expects_is_told():
 
 
 def test_a_process_that_is_gone_is_told_and_nothing_is_left(tmp_path, monkeypatch, few_texts):
-    monkeypatch.setattr(packed, "CHUNK", 2)
+    monkeypatch.setattr(token_store, "CHUNK", 2)
     mapped, started = workers.Workers.map, []
 
     def killed(self, parts):
@@ -252,12 +252,12 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
-from data.store import packed, words, workers
+from data.store import token_store, words, workers
 from data.encode import Encoder, EncodingOptions
 from data.readers.source import Source
 from data.store.chunk import Task
 
-words.TEXTS, packed.CHUNK = 2, 2
+words.TEXTS, token_store.CHUNK = 2, 2
 mapped = workers.Workers.map
 def slow(self, parts):
     print(*(process.pid for process in self.processes.values()), flush=True)
@@ -272,7 +272,7 @@ tokenizer = PreTrainedTokenizerFast(
 source = Source("rows.json", Path(sys.argv[1]).read_bytes(), "klue")
 encoder = Encoder(tokenizer, EncodingOptions(marker="none"))
 task = Task(source, encoder, {{label: number for number, label in enumerate({labels!r})}})
-packed.prepare(task, Path(sys.argv[2]), processes=2)
+token_store.prepare(task, Path(sys.argv[2]), processes=2)
 """
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from engine.compose.corpus import known_language, words_that_occur
+from engine.compose.corpus_checks import known_language, words_that_occur
 from models.tokens import add_words, wordpiece_tokenizer
 
 

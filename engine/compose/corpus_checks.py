@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from data.store.packed import TokenStore
+from data.store.token_store import TokenStore
 
 
 def rows_without_entities(key: str, store: TokenStore, pooling: str, option: str = "model.pooling") -> None:

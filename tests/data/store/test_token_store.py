@@ -18,10 +18,9 @@ from data.encode import Encoder, EncodingOptions
 from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
-from data.store import packed
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Task
-from data.store.packed import load, prepare
+from data.store.token_store import load, prepare
 from models.tokens import wordpiece_tokenizer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -303,7 +302,7 @@ def test_an_edited_reader_or_marker_gets_another_store(tmp_path, monkeypatch):
     """Whoever edits a file of data/ in place must not get the store that the old one made."""
     code, cache = tmp_path / "data", tmp_path / "cache"
     shutil.copytree(ROOT / "data", code, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(packed, "__file__", str(code / "store" / "packed.py"))
+    monkeypatch.setattr(token_store, "__file__", str(code / "store" / "token_store.py"))
     for stores, edited in enumerate(("", "readers/klue.py", "markers.py", "store/words.py"), start=1):
         if edited:
             with (code / edited).open("a", encoding="utf-8") as file:
@@ -430,7 +429,7 @@ def test_chunks_do_not_change_the_store(tmp_path, monkeypatch):
     """Rows are encoded some at a time; bad ones may fall anywhere in a chunk."""
     whole = make_store(tmp_path / "1", spoiled(), stop=False, need_labels=True)
     for size in (1, 2, 3):
-        monkeypatch.setattr(packed, "CHUNK", size)
+        monkeypatch.setattr(token_store, "CHUNK", size)
         assert same(whole, make_store(tmp_path / f"chunks-{size}", spoiled(), stop=False, need_labels=True))
 
 
@@ -458,7 +457,7 @@ WORKERS = """
 import contextlib, os, sys, time
 from pathlib import Path
 sys.path[:0] = [{root!r}, {tests!r}]
-import test_packed
+import test_token_store
 from data.encode import Encoder
 
 encode = Encoder.encode
@@ -471,9 +470,9 @@ cache = Path(sys.argv[1])
 waiting, ready = os.pipe()
 child = os.fork()  # two processes, both past their imports
 with Path(sys.argv[2 if child else 3]).open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
-    encoder = test_packed.make_encoder()
+    encoder = test_token_store.make_encoder()
     os.read(waiting, 1) if child else os.write(ready, b"1")
-    store = test_packed.make_store(cache, encoder=encoder)
+    store = test_token_store.make_store(cache, encoder=encoder)
     print(len(store), int(store.tokens.astype("int64").sum()), store.id(4))
 assert not child or os.waitpid(child, 0)[1] == 0
 """
