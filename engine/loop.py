@@ -42,15 +42,16 @@ def train(parts: Parts, config: Config, state: State) -> State:
         for update in loader.updates(epoch, first=state.step % per_epoch, weight=criterion.weight):
             # dropout is a function of (seed, update, process), so a resumed run draws what the first one would have
             seed_update(config.run.seed, state.step, accelerator.process_index)
+            factor = lr_factor(state.step, total, config.optim.warmup)
             for group in optimizer.param_groups:
-                group["lr"] = group["peak_lr"] * lr_factor(state.step, total, config.optim.warmup)
+                group["lr"] = group["peak_lr"] * factor
 
             model.train()
             for micro in update.micro_batches:
                 batch, labels = micro.to(accelerator.device)
-                # gradients are summed over processes once, with the last micro-batch
+                # processes average gradients once, with the last one; micro.scale: processes / weight of the update
                 with contextlib.nullcontext() if micro.last else accelerator.no_sync(model):
-                    output = model(batch)  # logits (B, C)
+                    output = model(batch)  # output.logits (B, C)
                     losses = criterion(output, labels)  # (B,)
                     loss = losses.sum() * micro.scale
                     accelerator.backward(loss)
@@ -70,13 +71,14 @@ def train(parts: Parts, config: Config, state: State) -> State:
             eval_now = due(state.step, eval_every or per_epoch, last)
             save_now = due(state.step, save_every or per_epoch, last)
             stop.agree()  # SIGTERM or Ctrl-C, in any process: `stop.agreed` in all of them
-            if (log_now or eval_now or save_now or stop.agreed) and (bad := guard.bad_update()) is not None:
+            looked_at = log_now or eval_now or save_now or stop.agreed  # by the host, which waits for the device
+            if looked_at and (bad := guard.bad_update()) is not None:
                 raise NonFiniteError(name_examples(accelerator, model, loss_fn, loader, config.run.seed, bad))
 
             if log_now:  # numbers leave the device here and nowhere else
                 numbers = {
                     "loss": accelerator.reduce(state.loss, "mean").item() / state.updates_since_log,
-                    "learning_rate": config.optim.lr * lr_factor(state.step - 1, total, config.optim.warmup),
+                    "learning_rate": config.optim.lr * factor,
                     "gradient_norm": norm.item(),
                 }
                 tracker.log("train", state.step, state.step / per_epoch, numbers, speed.read())

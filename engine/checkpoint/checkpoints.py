@@ -2,6 +2,9 @@
 
     checkpoints/step-00000040/   model.safetensors  optimizer.safetensors  state.json  manifest.json (written last)
 
+state.json holds the `State` of the run, the loss scale of fp16 and what the run is (`resume.run_facts`). Order and
+dropout follow from the number of the update, so no random state is kept.
+
 How they are written so that each is whole or is not one: engine/checkpoint/manifest.py.
 """
 

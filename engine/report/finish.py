@@ -17,7 +17,7 @@ from engine.distributed.agreement import on_main
 from engine.evaluate import Evaluation
 from engine.parts import Data, Run
 from engine.report.error_rows import Judged
-from engine.report.writers import Row, digits, plain_csv
+from engine.report.predictions import write_predictions
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
 from engine.scores.metrics import per_class
 from engine.scores.scored import Scored
@@ -26,19 +26,6 @@ from engine.speed import peak_memory
 from engine.state import State
 from engine.tables import aligned
 from engine.tracking.hparams import main_options
-
-
-def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
-    """The rows of a store as `engine/report/writers.py` writes a CSV: scores can be computed again from the file."""
-    head, line = plain_csv(labels)
-    rows = [
-        Row(store.id(row), labels[gold] if gold >= 0 else None, labels[int(answer)], texts)
-        for row, (gold, answer, texts) in enumerate(
-            zip(store.labels, probabilities.argmax(axis=1), digits(probabilities), strict=True)
-        )
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, head + "".join(map(line, rows)))
 
 
 def write_results(run: Run, step: int) -> dict:

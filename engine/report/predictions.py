@@ -1,4 +1,4 @@
-"""CSV files of predictions, as predictions/dev.csv of a run: read back, and brought to one order.
+"""CSV files of predictions, as predictions/dev.csv of a run: written, read back, and brought to one order.
 
 Legend: N rows, C classes.
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.report.writers import Row, digits
+from engine.atomic import write_text
+from engine.report.writers import Row, digits, plain_csv
 from engine.scores.probabilities import check_probabilities, columns
 
 HEAD = ["id", "label", "predicted"]
@@ -108,3 +109,19 @@ def like(first: Table, table: Table) -> Table:
             f"{other[0]!r:.80}"
         )
     return table
+
+
+def write_predictions(path: Path, store, probabilities: np.ndarray, labels: list[str]) -> None:
+    """The rows of a store as `writers.py` writes a CSV: scores can be computed again from the file.
+
+    `probabilities` (N, C) come from `engine/evaluate.py`.
+    """
+    head, line = plain_csv(labels)
+    rows = [
+        Row(store.id(row), labels[gold] if gold >= 0 else None, labels[int(answer)], texts)
+        for row, (gold, answer, texts) in enumerate(
+            zip(store.labels, probabilities.argmax(axis=1), digits(probabilities), strict=True)
+        )
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, head + "".join(map(line, rows)))

@@ -159,7 +159,7 @@ def write_measurements(run, tensors: Path, numbers: Path) -> None:
 
 def write_scores(run, folder: Path) -> None:
     """Scores and predictions of evaluation sets of several sizes, with the first weights."""
-    from engine.report.finish import write_predictions
+    from engine.report.predictions import write_predictions
 
     evaluation, results = run.parts.evaluation, {}
     whole = evaluation.store

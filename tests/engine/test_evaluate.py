@@ -19,7 +19,8 @@ from engine.checkpoint.manifest import CheckpointError
 from engine.distributed.signals import StopSignal
 from engine.evaluate import Evaluation, NoEvaluation, predict
 from engine.loop import train
-from engine.report.finish import finish, write_predictions
+from engine.report.finish import finish
+from engine.report.predictions import write_predictions
 from engine.scores.metrics import headline
 from engine.scores.scored import Scored
 

@@ -18,6 +18,7 @@ from data.encode import Encoder, EncodingOptions
 from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
+from data.store import token_store
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Task
 from data.store.token_store import load, prepare
