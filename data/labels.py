@@ -1,6 +1,7 @@
 """Label lists. The order is the meaning of a class number, so it is chosen by name and stored with the model."""
 
 import json
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def in_order(numbers: dict, name: str) -> list[str]:
 
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:
+    """The number of the class `name`, None where there is none. Raises ValueError; warns where null may be meant as a
+    name: YAML reads NULL, Null and ~ without quotes as nothing."""
+    if name is None and (alike := [label for label in labels if label.lower() in ("null", "~")]):
+        warnings.warn(
+            f"data.negative_label: null is no class, but there is one called {alike[0]!r}; if that is meant, write "
+            f'"{alike[0]}" in quotes in the configuration file',
+            stacklevel=2,
+        )
     if name is not None and name not in labels:
         raise ValueError(
             f"data.negative_label: {name!r} is none of the labels {', '.join(labels)[:1000]}; null = no such class"

@@ -111,7 +111,7 @@ class ModelConfig:
     """Weights of the backbone that do not learn: embeddings; a number = them and so many first layers; all."""
     reinit: int = 0
     """So many top layers of the backbone start anew (Zhang et al. 2021, arXiv 2006.05987)."""
-    added_tokens: dict[str, Any] | list[str] = field(default_factory=dict)
+    added_tokens: dict[str, str | None] | list[str] = field(default_factory=dict)
     """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
