@@ -253,6 +253,7 @@ def prediction_settings(config: Config, precision: str) -> dict:
     return {
         "format": config.data.format,
         "reader": reader_options(config.data).flat(),
+        "numbered": config.data.labels != "learned",
         "negative_label": config.data.negative_label,
         "label_prior": config.eval.label_prior,
         "resamples": config.eval.resamples,

@@ -6,7 +6,8 @@ ValueError for a row that cannot be cut; `example(row, options)` makes an `Examp
 `place(raw, name, number, options)` may say where a row stands, for messages;
 `from_python(value, number, options)` may take what a user hands to a `Predictor`, else `example` gets it as a row.
 `options` are the `ReaderOptions` of `options.py`; READS may name those that the format looks at ("columns.text",
-"header"), the user is told of others; LABEL is its own name of the label's column.
+"header"), the user is told of others; LABEL is its own name of the label's column;
+PLACEHOLDER says that a label 100 may be none.
 Errors are ValueErrors with what was found and expected. Adding one = one file + one line here.
 """
 

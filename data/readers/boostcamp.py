@@ -16,7 +16,7 @@ from data.readers.options import DEFAULT, ReaderOptions
 from data.schema import Example
 
 READS = klue.READS
-LABEL = klue.LABEL
+LABEL, PLACEHOLDER = klue.LABEL, klue.PLACEHOLDER
 from_python = klue.from_python
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one

@@ -18,7 +18,7 @@ READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "colu
 LABEL = "label"
 COLUMNS = ("guid", "sentence", "subject_entity", "object_entity")
 ENTITY_KEYS = ("word", "start_idx", "end_idx", "type")
-UNLABELLED = ("", "100")  # 100 is the placeholder of Boostcamp's test file
+PLACEHOLDER = True  # 100 stands for no label in Boostcamp's test file
 
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list:
@@ -62,7 +62,7 @@ def relation(values: Sequence[Any], label: Any, source: Any, columns: Sequence[s
             text=sentence,
             subject=subject,
             object=object,
-            label=None if label in UNLABELLED else label,
+            label=label or None,
             source=source if isinstance(source, str) else "",
         )
     except ValueError as error:

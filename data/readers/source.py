@@ -10,6 +10,7 @@ from typing import Any
 from data import sample
 from data.messages import shown
 from data.readers import FORMATS
+from data.readers.classes import Classes, with_class
 from data.readers.content import LARGE, FileBytes, read, sha256
 from data.readers.ids import FirstUse
 from data.readers.options import DEFAULT, ReaderOptions
@@ -18,18 +19,25 @@ from data.schema import Example
 
 @dataclass(frozen=True)
 class Source:
-    """The raw bytes of one part of the data and the name that its messages carry."""
+    """The raw bytes of one part of the data and the name that its messages carry; `classes`: the label set that its
+    rows are read for, where it is known."""
 
     name: str
     raw: bytes | FileBytes
     format: str
     options: ReaderOptions = DEFAULT
+    classes: Classes | None = None
 
     @cached_property
     def identity(self) -> dict[str, str]:
         """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
         changed = {name: str(value) for name, value in self.options.changed().items()}
         return {"sha256": sha256(self.raw), "format": self.format} | changed
+
+    @property
+    def has_placeholder(self) -> bool:
+        """Whether a label 100 may stand for none."""
+        return getattr(FORMATS[self.format], "PLACEHOLDER", False)
 
     @property
     def label_hint(self) -> str:
@@ -64,7 +72,10 @@ class Source:
     def example(self, row: Any) -> Example | ValueError:
         """A row as an Example, or what is wrong with it."""
         try:
-            return row if isinstance(row, ValueError) else FORMATS[self.format].example(row, self.options)
+            if isinstance(row, ValueError):
+                return row
+            example = FORMATS[self.format].example(row, self.options)
+            return with_class(example, self.classes, self.has_placeholder)
         except ValueError as error:
             return error
 

@@ -2,7 +2,7 @@
 
 `data.columns` says where text, text_pair, label and id stand: names, or numbers from 1 in a file without a header
 (`data.header` false); `a.b` is the key b of the JSON object a. A row without an id has its number. Labels are read as
-text, without blanks around them; an empty one is none.
+text; an empty one is none.
 """
 
 import re
@@ -134,7 +134,7 @@ def label_of(value: Any, options: ReaderOptions) -> str | None:
     if value is ABSENT:
         return None
     text = str(value).lower() if isinstance(value, bool) else written(value, column(options, "label"))
-    return text.strip() or None
+    return text or None
 
 
 def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:

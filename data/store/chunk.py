@@ -1,11 +1,13 @@
 """Some rows in, their part of the token store out: what one process does at a time."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 
+from data.alike import nearly
 from data.encode import Encoded, Encoder
 from data.messages import shown
 from data.readers.source import Source
@@ -20,7 +22,8 @@ class Chunk:
 
     `lists` (column -> a value or array a row) are filled by `append` and become `columns` at the end; `per_token` are
     the extra inputs with a number a token. `bad`: [row, reason] of rows that were left out; `ids`: row -> id of every
-    row that is an example; `mismatch`: what is wrong between two rows of the chunk.
+    row that is an example; `mismatch`: what is wrong between two rows of the chunk; `notes`: rows of each of
+    `Example.notes`.
     """
 
     lists: dict[str, list] = field(default_factory=dict)
@@ -35,6 +38,7 @@ class Chunk:
     ids: dict[int, str] = field(default_factory=dict)
     mismatch: str = ""
     texts: Texts = field(default_factory=Texts)
+    notes: Counter = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,9 @@ class Task:
             return ValueError("the row has no label, which training and evaluation need" + self.source.label_hint)
         if example.label is None or example.label in self.number_of:
             return None
-        known, advice = ", ".join(self.number_of)[:1000], ""
+        known, advice = ", ".join(self.number_of)[:1000], nearly(example.label, [*self.number_of])
         if self.learned:
-            known, advice = f"{known} (learned from the training rows)", "; give it a file with all labels"
+            known, advice = f"{known} (learned from the training rows)", advice or "; give it a file with all labels"
         return ValueError(f"unknown label {shown(example.label)}; data.labels lists {known}{advice}")
 
 
@@ -117,6 +121,7 @@ def append(made: Chunk, result: Encoded, example: Example, number_of: dict[str, 
     for name, value in values.items():
         made.lists.setdefault(name, []).append(value)
     made.rows += 1
+    made.notes.update(example.notes)
     made.counts["cut"] += result.cut
     made.counts["wide"] += result.wide
     made.texts.add(example.text, result.pieces, result.unknown)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -30,8 +31,9 @@ class TokenStore:
     example; spans (N, 2, 3, 2) int32: see `markers.Marked`, inside the example; types (N, 2) int8; labels (N,) int64,
     -1 where unlabelled; sentences (N,) int64: see `sentences.sentence_key`; ids: utf-8 bytes with id_offsets (N+1,);
     extra: name -> (N,) or (T,) int32.
-    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...], and
-    under words how well the tokenizer knows the language, see `words.WordCount`.
+    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...],
+    notes {what a reader did on its own: rows}, and under words how well the tokenizer knows the language, see
+    `words.WordCount`.
     """
 
     tokens: np.ndarray
@@ -106,6 +108,7 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
     them.
     """
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
+    notes: Counter[str] = Counter()
     words = WordCount()
     first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
@@ -118,6 +121,7 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             first = first or (chunk if chunk.rows else None)
             check_order(task, first, chunk)
             facts["skipped"] += chunk.bad
+            notes += chunk.notes
             words.join(chunk.texts)
             if chunk.rows:
                 append(arrays, chunk, facts["tokens"])
@@ -129,6 +133,7 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
                 f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
             )
         arrays.close()
+    facts["notes"] = dict(notes)
     facts["words"] = words.facts(task.encoder.tokenizer)
     meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")

@@ -1,9 +1,13 @@
 """The data files and the tokenizer of a configuration: labels, encoded parts, and what is to be told of them."""
 
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
+from data.alike import label_warnings
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
+from data.readers.classes import Classes
 from data.readers.source import Source, open_source
 from data.store.chunk import Task
 from data.store.packed import prepare
@@ -11,6 +15,7 @@ from engine.compose.corpus import known_language, rows_without_entities, somethi
 from engine.compose.duplicates import drop_repeats, repeat_lines
 from engine.compose.hold_out import hold_out, part_facts, split_lines
 from engine.compose.model import make_encoder, pooling_of
+from engine.compose.summary import reading_lines
 from engine.config import Config, reader_options
 from engine.parts import Data
 from engine.scores.metrics import require_directions
@@ -19,15 +24,9 @@ from engine.scores.prior import NONE, PRIORS, UNIFORM, check_prior, label_prior,
 
 def read_data(config: Config, quiet: bool) -> Data:
     """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
+    sources, labels, negative = open_sources(config)
     learned = config.data.labels == LEARNED
-    sources = {"train": open_part(config, "train", config.data.train)}
-    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
-    negative = negative_number(config.data.negative_label, labels)
-    if config.eval.metric == "semeval":
-        require_directions(labels, negative)
     tokenizer, encoder, new = make_encoder(config)
-    if config.data.dev is not None:
-        sources["dev"] = open_part(config, "dev", config.data.dev)
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
     number_of = {label: number for number, label in enumerate(labels)}
     stores = {}
@@ -48,7 +47,8 @@ def read_data(config: Config, quiet: bool) -> Data:
         parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
     facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
     facts["duplicates"] = dropped
-    notes = [*split_lines(facts), *repeat_lines(dropped)]
+    facts["notes"] = {part: store.facts["notes"] for part, store in stores.items()}
+    notes = [*reading_lines(stores), *split_lines(facts), *repeat_lines(dropped)]
     prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
     if prior is not None:
         check_prior(prior, parts["dev"].labels, labels)
@@ -57,8 +57,29 @@ def read_data(config: Config, quiet: bool) -> Data:
     return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
 
 
-def open_part(config: Config, part: str, location: str) -> Source:
-    return open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
+def open_sources(config: Config) -> tuple[dict[str, Source], list[str], int | None]:
+    """The files of train and dev, the labels that they are read for, and which of these is the negative one."""
+    learned = config.data.labels == LEARNED
+    sources = {"train": open_part(config, "train", config.data.train)}
+    labels = learned_labels(sources["train"], config.data.on_bad_row) if learned else label_list(config.data.labels)
+    negative = negative_number(config.data.negative_label, labels)
+    for line in label_warnings(labels, config.data.negative_label):
+        warnings.warn(line, stacklevel=2)
+    if config.eval.metric == "semeval":
+        require_directions(labels, negative)
+    if config.data.dev is not None:
+        sources["dev"] = open_part(config, "dev", config.data.dev)
+    return {part: with_labels(source, labels, learned) for part, source in sources.items()}, labels, negative
+
+
+def open_part(config: Config, part: str, location: str, labels: list[str] | None = None) -> Source:
+    """The rows of a part; `labels`: the label set, where it is known."""
+    source = open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
+    return source if labels is None else with_labels(source, labels, config.data.labels == LEARNED)
+
+
+def with_labels(source: Source, labels: list[str], learned: bool) -> Source:
+    return replace(source, classes=Classes(tuple(labels), numbered=not learned))
 
 
 def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str, str]]:

@@ -53,3 +53,12 @@ def describe(
         describe_groups(model, config.optim),
     ]
     return "\n".join(lines)
+
+
+def reading_lines(stores: dict[str, TokenStore]) -> list[str]:
+    """What readers did on their own to read rows of each part, and of how many."""
+    return [
+        f"{part:<12} {rows:,} of {store.facts['rows']:,} rows: {note}"
+        for part, store in stores.items()
+        for note, rows in sorted(store.facts["notes"].items(), key=lambda item: -item[1])
+    ]

@@ -58,7 +58,7 @@ def report(config: Config, folder: Path, progress: Progress) -> str:
     parts, repeated = {}, []
     for name, store in data.files.items():
         location = config.data.train if name == "train" else config.data.dev
-        source = open_part(config, name, location)
+        source = open_part(config, name, location, data.labels)
         parts[name] = read_part(name, location, source, store)
         chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)

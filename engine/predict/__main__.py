@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from data.labels import negative_number
 from data.readers import FORMATS
+from data.readers.classes import Classes
 from data.readers.options import ReaderOptions
 from data.readers.source import Source, open_source
 from data.schema import Example
@@ -129,6 +130,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
     if Path(own.input).exists() and output.path.exists() and os.path.samefile(own.input, output.path):
         raise ValueError(f"--output: {own.output} is the input")
     source = open_source(own.input, settings.format, "dev", "--input", settings.options)
+    source = replace(source, classes=Classes(tuple(labels), settings.numbered))
     set_threads(own.threads)
     predictors = [Predictor(folder, own.device, own.precision, own.batch_size) for folder in folders]
     for name, predictor in zip(names, predictors, strict=True):

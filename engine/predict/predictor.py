@@ -52,6 +52,7 @@ class Settings:
     precision: str = "fp32"
     label_prior: str = "none"
     resamples: int = EvalConfig.resamples
+    numbered: bool = False
 
 
 class Predictor:
@@ -224,6 +225,7 @@ def settings_of(folder: Path) -> Settings:
                 values["precision"],
                 values.get("label_prior", "none"),
                 values.get("resamples", EvalConfig.resamples),
+                values.get("numbered", False),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None

@@ -100,7 +100,9 @@ def test_what_yaml_made_of_a_text_is_said(tmp_path, key, value, reads):
     section, name = key.split(".")
     path = tmp_path / "run.yaml"
     path.write_text(f"{section}: {{{name}: {value}}}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=rf"^{key}: got .*, expected .*; YAML reads .*{reads}.*: put it in \"quotes\"$"):
+    with pytest.raises(
+        ValueError, match=rf"^{key}: got .*, expected .*; YAML reads .*{reads}.*: put it in \"quotes\"$"
+    ):
         parse(["--config", str(path), "--model.tokenizer", "sample"])
 
 
