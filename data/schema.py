@@ -40,7 +40,7 @@ class Example:
     label: str | None = None
     source: str = ""
     extra: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self):
         if not self.text.strip():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from data.labels import BOOSTCAMP, KLUE, label_list
 from data.readers import FORMATS, boostcamp, klue
+from data.readers.classes import Classes
 from data.readers.options import Columns, ReaderOptions
 from data.readers.source import Source, detect, open_source
 from data.schema import Example, Span
@@ -148,8 +149,9 @@ def test_byte_order_mark_is_skipped_with_a_warning_that_names_the_file(format, w
 @pytest.mark.parametrize("label", [100, "100", "", None])
 def test_no_label(label):
     rows = [make_rows()[0] | {"label": label}]
-    assert read(as_json(rows), "klue")[0].label is None
-    assert read(as_csv(rows), "boostcamp")[0].label is None
+    for raw, format in ((as_json(rows), "klue"), (as_csv(rows), "boostcamp")):
+        source = Source("rows", raw, format, classes=Classes(KLUE, numbered=True))
+        assert [example.label for _, example in source.examples()] == [None]
 
 
 def test_missing_label_and_source_columns():

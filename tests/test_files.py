@@ -1,0 +1,161 @@
+"""Small files as people bring them, each with what must come out of it: rows, spans, labels, or the message.
+
+A row that is read is written `id | sentence | label`, with the subject in ⟨...⟩, the object in ⟪...⟫ and their types
+after a colon; a bad one is `! ` and a part of its message. A file that is refused is a text instead of a list.
+"""
+
+import re
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from data.readers.options import Columns
+from data.schema import Example
+from engine.compose.data import open_sources
+from engine.config import Config, DataConfig
+
+FILES = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`notes`: a part of each note -> how many rows have it; `warned`: a part of each warning."""
+
+    rows: list[str] | str
+    options: dict = field(default_factory=dict)
+    labels: list[str] | None = None
+    notes: dict[str, int] = field(default_factory=dict)
+    warned: list[str] = field(default_factory=list)
+
+
+def text(**columns) -> dict:
+    return {"format": "text", "negative_label": None, "columns": Columns(**columns)}
+
+
+def learned(**options) -> dict:
+    return {"labels": "learned", "negative_label": None} | options
+
+
+HEADQUARTERS = "⟨가람전자:ORG⟩는 ⟪나래시:LOC⟫에 본사를 둔다."
+EMPLOYEE = "배우 ⟨한별:PER⟩은 ⟪도담극단:ORG⟫ 소속이다."
+SIBLING = "⟨이새봄:PER⟩은 ⟪정가온:PER⟫의 누나이다."
+FOUNDED = "⟨다솔건설:ORG⟩은 ⟪2003년:DAT⟫에 문을 열었다."
+
+LABELS = {
+    "label_blanks.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | no_relation",
+        ],
+        notes={"blanks around": 3},
+    ),
+    "labels_alike.tsv": Case(
+        ["1 | 비가 온다 | 날씨", "2 | 눈이 온다 | \u1102\u1161\u11af\u110a\u1175", "3 | 해가 뜬다 | 날\u200b씨", "4 | 공을 찬다 | Sport",
+         "5 | 공을 친다 | sport", "6 | 책을 산다 | 책"],
+        text() | learned(),
+        warned=[
+            "'Sport' and 'sport' differ only in case",
+            r"'\\u1102\\u1161\\u11af\\u110a\\u1175' and '\\ub0a0\\u200b\\uc528' and '날씨' differ only",
+        ],
+    ),
+    "labels_missing.csv": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | nan", "3 | 해가 뜬다 | None", "4 | 달이 뜬다 | 나쁨"],
+        text() | learned(),
+        warned=["None, nan looks like a missing value"],
+    ),
+    "header_twice.csv": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "! repeats the header", "4 | 해가 뜬다 | 좋음"],
+        text() | learned(on_bad_row="skip"),
+        ["나쁨", "좋음"],
+    ),
+    "labels_lists.csv": Case(
+        ['1 | 비가 온다 | ["날씨"]', '2 | 공을 찬다 | ["운동"]', "3 | 해가 뜬다 | 날씨"],
+        text() | learned(),
+        warned=["2 of 3 classes look like several labels or a list"],
+    ),
+    "labels_joined.tsv": Case(
+        ["1 | 비가 온다 | 기쁨", "2 | 눈이 온다 | 기쁨#놀람", "3 | 해가 뜬다 | 놀람", "4 | 달이 뜬다 | 놀람#슬픔",
+         "5 | 별이 뜬다 | 슬픔"],
+        text() | learned(),
+        warned=["2 of 5 classes look like several labels.*기쁨#놀람"],
+    ),
+    "label_numbers.tsv": Case(
+        [f"{row} | 문장 {label} | {label}" for row, label in enumerate((10, 2, 0, 1, 11, -1), start=1)],
+        text() | learned(),
+        ["-1", "0", "1", "2", "10", "11"],
+    ),
+    "label_100_class.json": Case(
+        [f"0 | {HEADQUARTERS} | 99", f"1 | {EMPLOYEE} | 100", f"2 | {SIBLING} | 100", f"3 | {FOUNDED} | 101"],
+        learned(),
+        ["99", "100", "101"],
+    ),
+    "label_100_none.csv": Case([f"0 | {HEADQUARTERS} | None", f"1 | {EMPLOYEE} | None"]),
+    "class_numbers.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | None",
+        ],
+        notes={r"class numbers, read as those of data.labels \(0 = no_relation, 1 = org:dissolved": 3},
+    ),
+}  # fmt: skip
+
+CASES = LABELS
+
+
+def written(example: Example | ValueError) -> str:
+    """A row as the tables above write it."""
+    if isinstance(example, ValueError):
+        return f"! {example}"
+    sentence = example.text
+    for role, span in sorted(example.entities(), key=lambda item: -item[1].start):
+        left, right = "⟨⟩" if role == "subject" else "⟪⟫"
+        kind = f":{span.type}" if span.type else ""
+        sentence = sentence[: span.start] + left + span.text + kind + right + sentence[span.end :]
+    if example.text_pair is not None:
+        sentence += f" | {example.text_pair}"
+    return f"{example.id} | {sentence} | {example.label}"
+
+
+def matches(row: str, expected: str) -> bool:
+    return expected[2:] in row if expected.startswith("! ") and row.startswith("! ") else row == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_comes_out_of_a_file(name):
+    case = CASES[name]
+    config = Config(data=DataConfig(**{"train": str(FILES / name), "dev": None} | case.options))
+    if isinstance(case.rows, str):
+        with pytest.raises(ValueError, match=case.rows):
+            [*open_sources(config)[0]["train"].examples()]
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sources, labels, _ = open_sources(config)
+        examples = [example for _, example in sources["train"].examples()]
+    rows = [written(example) for example in examples]
+    assert len(rows) == len(case.rows)
+    for row, expected in zip(rows, case.rows, strict=True):
+        assert matches(row, expected), (row, expected)
+    if case.labels is not None:
+        assert labels == case.labels
+    notes = Counter(note for example in examples if isinstance(example, Example) for note in example.notes)
+    one_to_one(notes, case.notes)
+    assert all(notes[note] == rows for part, rows in case.notes.items() for note in notes if re.search(part, note))
+    one_to_one([str(warning.message) for warning in caught], case.warned)
+
+
+def one_to_one(texts, parts) -> None:
+    """Each text holds one of the parts, each part is in one of the texts."""
+    assert len(texts) == len(parts), [*texts]
+    assert all(sum(re.search(part, text) is not None for text in texts) == 1 for part in parts), [*texts]
+
+
+def test_every_file_has_its_case():
+    assert {path.name for path in FILES.iterdir()} == {*CASES}
