@@ -55,7 +55,8 @@ LABELS = {
         notes={"blanks around": 3},
     ),
     "labels_alike.tsv": Case(
-        ["1 | 비가 온다 | 날씨", "2 | 눈이 온다 | \u1102\u1161\u11af\u110a\u1175", "3 | 해가 뜬다 | 날\u200b씨", "4 | 공을 찬다 | Sport",
+        ["1 | 비가 온다 | 날씨", "2 | 눈이 온다 | \u1102\u1161\u11af\u110a\u1175", "3 | 해가 뜬다 | 날\u200b씨",
+         "4 | 공을 찬다 | Sport",
          "5 | 공을 친다 | sport", "6 | 책을 산다 | 책"],
         text() | learned(),
         warned=[
