@@ -23,6 +23,14 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
+class RowError(ValueError):
+    """What is wrong with a row; `label`: its label, where that can be told nevertheless."""
+
+    def __init__(self, reason: str, label: str | None = None):
+        super().__init__(reason)
+        self.label = label
+
+
 @dataclass(frozen=True)
 class Example:
     """One row of a data set, checked when it is made.

@@ -69,7 +69,11 @@ class DataConfig:
     negative_label: str | None = "no_relation"
     """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"
-    """What a bad training row does; a bad dev row is always an error."""
+    """What a bad training row does: end the start, or be left out, which is counted by reason and label."""
+    on_bad_dev_row: Literal["error", "skip"] = "error"
+    """The same for a bad dev row: scores are those of the others then."""
+    max_skipped: float = 0.1
+    """Share of a file's rows that may be left out; more of them is an error."""
     duplicates: Literal[HANDLING] = "keep"
     """Training rows with the sentence and the entities of another: drop_exact keeps the first of those with the same
     label; drop_conflicting does, too, and drops all those with different labels."""

@@ -95,9 +95,12 @@ JSON_ROWS = {
         spoiled(label="per:freind"),
         ["unknown label 'per:freind'", "data.labels lists no_relation, "],
     ),
-    "label with blanks": (spoiled(label=" no_relation"), ["unknown label ' no_relation'"]),
+    "label inside blanks of another kind": (
+        spoiled(label="no relation"),
+        ["'no relation' is written like 'no_relation'"],
+    ),
     "label in capitals": (spoiled(label="No_Relation"), ["unknown label 'No_Relation'"]),
-    "label is a class number": (spoiled(label=3), ["unknown label '3'"]),
+    "label is no class number": (spoiled(label=30), ["unknown label '30'"]),
     "label of 10^5 characters": (spoiled(label=LONG), ["unknown label '가나 가나", "lists no_relation"]),
     "label null": (spoiled(label=None), ["no label"]),
     "label empty": (spoiled(label=""), ["no label"]),
@@ -233,7 +236,7 @@ def literal(**change) -> str:
 CSV_ROWS = {
     "too few columns": ("7,가람은\n", ["found 2 columns, expected 6"]),
     "comma without quotes": (record().replace('"', ""), ["columns, expected 6"]),
-    "header again": (HEADER, ["subject_entity is 'subject_entity', expected a dict"]),
+    "header again": (HEADER, ["repeats the header"]),
     "id empty": (record(id=""), ["id is empty"]),
     "id used before": (record(id="줄-1"), ["id '줄-1' was already used in row 1"]),
     "sentence empty": (record(sentence=""), ["the sentence is empty"]),

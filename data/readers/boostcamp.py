@@ -17,7 +17,7 @@ from data.schema import Example
 
 READS = klue.READS
 LABEL, PLACEHOLDER = klue.LABEL, klue.PLACEHOLDER
-from_python = klue.from_python
+from_python, label = klue.from_python, klue.label
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
 

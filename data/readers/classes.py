@@ -19,24 +19,30 @@ class Classes:
     numbered: bool = False
 
 
+def class_of(text: str, classes: Classes | None, placeholder: bool) -> tuple[str | None, str]:
+    """The label that a text stands for, and a note where that is another text. `placeholder`: 100 is none unless the
+    label set holds it."""
+    label = text.strip()
+    if classes is not None and label not in classes.labels:
+        if classes.numbered and label.isdecimal() and int(label) < len(classes.labels):
+            first = ", ".join(f"{number} = {name}" for number, name in enumerate(classes.labels[:3]))
+            return (
+                classes.labels[int(label)],
+                f"labels are class numbers, read as those of data.labels ({first}, ...)",
+            )
+        if placeholder and label == PLACEHOLDER:
+            return None, ""
+    return label or None, STRIPPED if label and label != text else ""
+
+
 def with_class(example: Example, classes: Classes | None, placeholder: bool) -> Example:
-    """The example with the label that its text stands for, and a note where that is another text. `placeholder`: 100
-    is none unless the label set holds it."""
+    """The example with the label that its text stands for, see `class_of`, and the note about it."""
     if example.label is None:
         return example
-    label, note = example.label.strip(), ""
-    if label != example.label:
-        note = STRIPPED
-    if classes is not None and label and label not in classes.labels:
-        if classes.numbered and label.isdecimal() and int(label) < len(classes.labels):
-            label = classes.labels[int(label)]
-            first = ", ".join(f"{number} = {name}" for number, name in enumerate(classes.labels[:3]))
-            note = f"labels are class numbers, read as those of data.labels ({first}, ...)"
-        elif placeholder and label == PLACEHOLDER:
-            label = ""
+    label, note = class_of(example.label, classes, placeholder)
     if label == example.label:
         return example
-    return replace(example, label=label or None, notes=(*example.notes, *([note] if note else [])))
+    return replace(example, label=label, notes=(*example.notes, *([note] if note else [])))
 
 
 def in_order(labels: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from numbers import Integral
 from typing import Any
 
 from data.messages import listed, shown
-from data.readers.objects import ABSENT, listed_objects, value_of, written
+from data.readers.objects import ABSENT, label_in, listed_objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.text import decode
 from data.schema import Example, Span
@@ -109,3 +109,8 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     if isinstance(row, str):
         return Example(str(number), row)
     return example({options.column("id", COLUMNS[0]): str(number)} | dict(row), options)
+
+
+def label(row: Any, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row, options.column("label", LABEL))

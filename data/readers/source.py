@@ -10,11 +10,11 @@ from typing import Any
 from data import sample
 from data.messages import shown
 from data.readers import FORMATS
-from data.readers.classes import Classes, with_class
+from data.readers.classes import Classes, class_of, with_class
 from data.readers.content import LARGE, FileBytes, read, sha256
 from data.readers.ids import FirstUse
 from data.readers.options import DEFAULT, ReaderOptions
-from data.schema import Example
+from data.schema import Example, RowError
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Source:
         for number, row in self.rows():
             example = self.example(row)
             repeated = first_use.problem(example.id, number) if isinstance(example, Example) else None
-            yield number, repeated or example
+            yield number, example if repeated is None else RowError(str(repeated), example.label)
 
     def rows(self) -> Iterator[tuple[int, Any]]:
         """(number from 1, row as the reader cuts it or ValueError). Raises ValueError as `examples` does."""
@@ -77,7 +77,12 @@ class Source:
             example = FORMATS[self.format].example(row, self.options)
             return with_class(example, self.classes, self.has_placeholder)
         except ValueError as error:
-            return error
+            return RowError(str(error), self.label_of_bad(row))
+
+    def label_of_bad(self, row: Any) -> str | None:
+        reader = FORMATS[self.format]
+        text = reader.label(row, self.options) if hasattr(reader, "label") else None
+        return None if text is None else class_of(text, self.classes, self.has_placeholder)[0]
 
     def place(self, number: int) -> str:
         """Where row `number` stands, as messages say it; a format may know the line, too."""

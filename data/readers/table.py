@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from data.messages import listed, shown
 from data.readers.content import FileBytes
 from data.readers.delimited import check_header, named, place_of, records
-from data.readers.objects import ABSENT, line_of, objects, value_of, written
+from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.text import decode, head
 from data.schema import Example
@@ -145,3 +145,8 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     if isinstance(row, str):
         return Example(str(number), row)
     return example(Row(number, {options.column("id", "id"): str(number)} | dict(row)), options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row.values, column(options, "label"))

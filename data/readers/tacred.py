@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from data.messages import listed, shown
-from data.readers.objects import ABSENT, line_of, objects, value_of, written
+from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.text import decode
 from data.schema import Example, Span
@@ -145,3 +145,8 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     Its number, from 1, is its id where it has none.
     """
     return Example(str(number), row) if isinstance(row, str) else example(Row(number, dict(row)), options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row.values, options.column("label", LABEL))

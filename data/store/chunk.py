@@ -21,7 +21,8 @@ class Chunk:
     """Encoded rows as the store's columns, with lengths in place of offsets.
 
     `lists` (column -> a value or array a row) are filled by `append` and become `columns` at the end; `per_token` are
-    the extra inputs with a number a token. `bad`: [row, reason] of rows that were left out; `ids`: row -> id of every
+    the extra inputs with a number a token. `bad`: [row, reason] of rows that were left out, `lost`:
+    how many there are of each label, where that can be told; `ids`: row -> id of every
     row that is an example; `mismatch`: what is wrong between two rows of the chunk; `notes`: rows of each of
     `Example.notes`.
     """
@@ -35,6 +36,7 @@ class Chunk:
     seen: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"tokens": 0, "unknown": 0, "cut": 0, "wide": 0})
     bad: list[list] = field(default_factory=list)
+    lost: Counter = field(default_factory=Counter)
     ids: dict[int, str] = field(default_factory=dict)
     mismatch: str = ""
     texts: Texts = field(default_factory=Texts)
@@ -73,6 +75,7 @@ class Task:
             result = next(encoded) if problem is None else problem
             if isinstance(result, ValueError):
                 made.bad.append([number, str(result)])
+                made.lost.update([label] if (label := getattr(example, "label", None)) is not None else [])
                 if self.stop:
                     break
                 continue

@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from data.reasons import skipped_facts, skipped_lines
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Chunk, Task, different
 from data.store.words import WordCount
@@ -32,8 +33,8 @@ class TokenStore:
     -1 where unlabelled; sentences (N,) int64: see `sentences.sentence_key`; ids: utf-8 bytes with id_offsets (N+1,);
     extra: name -> (N,) or (T,) int32.
     `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...],
-    notes {what a reader did on its own: rows}, and under words how well the tokenizer knows the language, see
-    `words.WordCount`.
+    lost {label: skipped rows}, notes {what a reader did on its own: rows}, and under words how well the tokenizer knows
+    the language, see `words.WordCount`.
     """
 
     tokens: np.ndarray
@@ -109,6 +110,7 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
     """
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
     notes: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
     words = WordCount()
     first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
@@ -122,6 +124,7 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             check_order(task, first, chunk)
             facts["skipped"] += chunk.bad
             notes += chunk.notes
+            lost += chunk.lost
             words.join(chunk.texts)
             if chunk.rows:
                 append(arrays, chunk, facts["tokens"])
@@ -129,11 +132,12 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             for name, count in chunk.counts.items():
                 facts[name] += count
         if first is None:
+            others = "".join(f"; {line}" for line in skipped_lines(skipped_facts(facts["skipped"], {}, {}, 1))[2:])
             raise ValueError(
-                f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
+                f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}{others}"
             )
         arrays.close()
-    facts["notes"] = dict(notes)
+    facts |= {"notes": dict(notes), "lost": dict(lost)}
     facts["words"] = words.facts(task.encoder.tokenizer)
     meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")

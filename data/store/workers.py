@@ -18,6 +18,7 @@ from typing import Any
 
 from data.readers.ids import FirstUse
 from data.readers.source import Source
+from data.schema import RowError
 from data.store.chunk import Chunk, Task
 from data.store.words import WordCount
 
@@ -59,7 +60,11 @@ def unrepeated(task: Task, part: list[tuple[int, Any]], chunk: Chunk, first_use:
     repeated = {number: p for number, id in chunk.ids.items() if (p := first_use.problem(id, number))}
     if not repeated:
         return chunk
-    return task.encode([(number, repeated.get(number) or task.source.example(row)) for number, row in part])
+    examples = [(number, task.source.example(row)) for number, row in part]
+    return task.encode(
+        (number, RowError(str(repeated[number]), example.label) if number in repeated else example)
+        for number, example in examples
+    )
 
 
 class Workers:

@@ -5,12 +5,15 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from data.alike import label_warnings
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.readers.classes import Classes
 from data.readers.source import Source, open_source
+from data.reasons import skipped_facts, skipped_lines
 from data.store.chunk import Task
-from data.store.packed import prepare
+from data.store.packed import TokenStore, prepare
 from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
 from engine.compose.duplicates import drop_repeats, repeat_lines
 from engine.compose.hold_out import hold_out, part_facts, split_lines
@@ -30,9 +33,11 @@ def read_data(config: Config, quiet: bool) -> Data:
     cache = Path(config.data.cache_dir) if config.data.cache_dir else default_cache()
     number_of = {label: number for number, label in enumerate(labels)}
     stores = {}
+    skipped = {}
     for part, source in sources.items():
-        stop = part != "train" or config.data.on_bad_row == "error"
+        stop = (config.data.on_bad_row if part == "train" else config.data.on_bad_dev_row) == "error"
         stores[part] = prepare(Task(source, encoder, number_of, learned=learned, stop=stop), cache, quiet)
+        skipped[part] = left_out(part, stores[part], labels, config.data.max_skipped)
         known_language(f"data.{part}", stores[part])
         if pooling_of(config.model).needs_entities:
             rows_without_entities(f"data.{part}", stores[part], config.model.pooling)
@@ -47,6 +52,7 @@ def read_data(config: Config, quiet: bool) -> Data:
         parts, identities["train"] = parts | {"train": train}, identities["train"] | {"duplicates": dropped["handling"]}
     facts = part_facts(parts, labels, identities["dev"]["held_out"] if config.holds_out else None)
     facts["duplicates"] = dropped
+    facts["skipped"] = skipped
     facts["notes"] = {part: store.facts["notes"] for part, store in stores.items()}
     notes = [*reading_lines(stores), *split_lines(facts), *repeat_lines(dropped)]
     prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
@@ -55,6 +61,17 @@ def read_data(config: Config, quiet: bool) -> Data:
         notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
     facts["files"] = read_files(config, sources)
     return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
+
+
+def left_out(part: str, store: TokenStore, labels: list[str], most: float) -> dict:
+    """What was left out of a part, see `skipped_facts`. Raises ValueError where it is more than the share `most`."""
+    kept = np.bincount(store.labels, minlength=len(labels)).tolist()
+    rows = len(store) + len(store.facts["skipped"])
+    facts = skipped_facts(store.facts["skipped"], store.facts["lost"], dict(zip(labels, kept, strict=True)), rows)
+    if facts["rows"] > most * rows:
+        first, *others = skipped_lines(facts)
+        raise ValueError(f"data.{part}: {first}, data.max_skipped allows {100 * most:g} %; " + "; ".join(others))
+    return facts
 
 
 def open_sources(config: Config) -> tuple[dict[str, Source], list[str], int | None]:

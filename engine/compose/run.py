@@ -64,7 +64,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     tell_idle(loss_fn, model, loader.updates_per_epoch, total)
-    described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
+    described = describe(config, data, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second

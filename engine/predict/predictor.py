@@ -137,6 +137,10 @@ class Predictor:
         store = in_memory(chunk)
         return store, self.probabilities(store, progress)
 
+    def unreadable(self, rows: Sequence[tuple[int, Example]], source: Source) -> list[list]:
+        """[number, reason] of the rows that cannot be encoded."""
+        return Task(source, self.encoder, self.number_of, need_labels=False, learned=False, stop=False).encode(rows).bad
+
     def problem(self, example: Example) -> ValueError | None:
         """What this model cannot read of an example that is one."""
         if self.needs_entities and not example.entities():

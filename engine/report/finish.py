@@ -115,6 +115,7 @@ def finish(run: Run, state: State) -> dict | None:
         "peak_memory": peak_memory(accelerator.device),
         "precision": run.precision,
         "skipped_rows": run.data.files["train"].facts["skipped"],
+        "skipped_dev_rows": run.data.files["dev"].facts["skipped"] if "dev" in run.data.files else [],
         "data": run.data.facts,
     }
 
