@@ -132,10 +132,9 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             for name, count in chunk.counts.items():
                 facts[name] += count
         if first is None:
-            others = "".join(f"; {line}" for line in skipped_lines(skipped_facts(facts["skipped"], {}, {}, 1))[2:])
-            raise ValueError(
-                f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}{others}"
-            )
+            bad = facts["skipped"]
+            others = "".join(f"; {line}" for line in skipped_lines(skipped_facts(bad, {}, {}, 1))[2:])
+            raise ValueError(f"{task.source.name}: all {len(bad)} rows are bad; the first: {bad[0][1]}{others}")
         arrays.close()
     facts |= {"notes": dict(notes), "lost": dict(lost)}
     facts["words"] = words.facts(task.encoder.tokenizer)

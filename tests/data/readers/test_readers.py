@@ -676,7 +676,7 @@ def test_value_nested_as_deeply_as_json_just_reads(change):
             one = error
         kinds.add("too deep" if "nested too deeply" in str(one) else type(one).__name__)
         assert len(str(one)) < 400
-    assert kinds == {"too deep", "Example" if change == "source" else "ValueError"}
+    assert kinds == {"too deep", "Example" if change == "source" else "RowError"}
 
 
 # any sentence -------------------------------------------------------------------------------------------------------
