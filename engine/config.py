@@ -59,8 +59,9 @@ class DataConfig:
     """What separates columns (format text). auto: a TAB where the first line holds one, else a comma."""
     quoting: bool = True
     """Whether quotes in CSV and TSV files hold fields together (format text). false = they are text."""
-    offsets: Literal["inclusive", "exclusive"] | None = None
-    """Whether an entity's end is its last character (token) or one after. null = as the format has it."""
+    offsets: Literal["inclusive", "exclusive", "find"] | None = None
+    """Whether an entity's end is its last character (token) or one after. null = as the format has it; find (klue,
+    boostcamp): decided for each row by the entity's word, and counted."""
     types: list[str] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data."""
     labels: str = "klue"

@@ -59,6 +59,7 @@ LABELS = {
          "4 | 공을 찬다 | Sport",
          "5 | 공을 친다 | sport", "6 | 책을 산다 | 책"],
         text() | learned(),
+        notes={"no column of ids": 6},
         warned=[
             "'Sport' and 'sport' differ only in case",
             r"'\\u1102\\u1161\\u11af\\u110a\\u1175' and '\\ub0a0\\u200b\\uc528' and '날씨' differ only",
@@ -67,28 +68,33 @@ LABELS = {
     "labels_missing.csv": Case(
         ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | nan", "3 | 해가 뜬다 | None", "4 | 달이 뜬다 | 나쁨"],
         text() | learned(),
+        notes={"no column of ids": 4},
         warned=["None, nan looks like a missing value"],
     ),
     "header_twice.csv": Case(
         ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "! repeats the header", "4 | 해가 뜬다 | 좋음"],
         text() | learned(on_bad_row="skip"),
         ["나쁨", "좋음"],
+        {"no column of ids": 3},
     ),
     "labels_lists.csv": Case(
         ['1 | 비가 온다 | ["날씨"]', '2 | 공을 찬다 | ["운동"]', "3 | 해가 뜬다 | 날씨"],
         text() | learned(),
+        notes={"no column of ids": 3},
         warned=["2 of 3 classes look like several labels or a list"],
     ),
     "labels_joined.tsv": Case(
         ["1 | 비가 온다 | 기쁨", "2 | 눈이 온다 | 기쁨#놀람", "3 | 해가 뜬다 | 놀람", "4 | 달이 뜬다 | 놀람#슬픔",
          "5 | 별이 뜬다 | 슬픔"],
         text() | learned(),
+        notes={"no column of ids": 5},
         warned=["2 of 5 classes look like several labels.*기쁨#놀람"],
     ),
     "label_numbers.tsv": Case(
         [f"{row} | 문장 {label} | {label}" for row, label in enumerate((10, 2, 0, 1, 11, -1), start=1)],
         text() | learned(),
         ["-1", "0", "1", "2", "10", "11"],
+        {"no column of ids": 6},
     ),
     "label_100_class.json": Case(
         [f"0 | {HEADQUARTERS} | 99", f"1 | {EMPLOYEE} | 100", f"2 | {SIBLING} | 100", f"3 | {FOUNDED} | 101"],
@@ -107,7 +113,91 @@ LABELS = {
     ),
 }  # fmt: skip
 
-CASES = LABELS
+ENTITIES = {
+    "keys_text_entity_type.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+        ],
+        notes={r"keys of entities: text \(word\), start \(start\), end \(end\), entity_type \(type\)$": 4},
+    ),
+    "keys_twice.csv": Case(["! subject_entity has text and name; data.columns.word says which is the word"]),
+    "keys_named.csv": Case(
+        [f"0 | {HEADQUARTERS} | org:place_of_headquarters"],
+        {"columns": Columns(word="표제", start="처음", end="끝", type="갈래"), "offsets": "exclusive"},
+    ),
+    "offsets_as_texts.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+        ],
+        notes={"offsets are texts or decimals": 4},
+    ),
+    "ends_missing.json": Case(
+        [f"0 | {HEADQUARTERS} | org:place_of_headquarters", f"1 | {EMPLOYEE} | per:employee_of"],
+        notes={"the end of an entity is missing and follows": 2},
+    ),
+    "starts_missing.json": Case(
+        [
+            "0 | 한별과 ⟪한별이:PER⟫는 ⟨도담극단:ORG⟩에서 만났다. | no_relation",
+            "! object_entity has no start, and '한별' stands 2 times in the sentence",
+        ],
+        {"on_bad_row": "skip"},
+        notes={"the start of an entity is missing": 1},
+    ),
+    "types_missing.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters".replace(":ORG", "").replace(":LOC", ""),
+            f"1 | {EMPLOYEE} | per:employee_of".replace(":PER", "").replace(":ORG", ""),
+            f"2 | {SIBLING} | no_relation".replace(":PER", ""),
+        ],
+    ),
+    "conventions_mixed.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+            "4 | 나래시의 ⟪나래시:LOC⟫청 옆에 ⟨가람전자:ORG⟩가 있다. | org:place_of_headquarters",
+            "! object_entity: '새솔' does not start at 3, and stands at 0 and 6, equally far from it",
+            "! object_entity has no start",
+        ],
+        {"offsets": "find"},
+        notes={"ends are inclusive": 2, "ends are exclusive": 1, "shifted by one number": 2, "nearest place": 1},
+    ),
+    "conventions_unsaid.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            "! ; data.offsets exclusive fits it, find decides for each row",
+            "! ; data.offsets find fits it",
+        ],
+    ),
+}  # fmt: skip
+
+IDS = {
+    "ids_none.csv": Case(
+        [f"1 | {HEADQUARTERS} | org:place_of_headquarters", f"2 | {EMPLOYEE} | per:employee_of"],
+        notes={"no column of ids: the number of the row": 2},
+    ),
+    "ids_none.json": Case(
+        [f"1 | {HEADQUARTERS} | org:place_of_headquarters", f"2 | {EMPLOYEE} | per:employee_of"],
+        notes={"no column of ids: the number of the row": 2},
+    ),
+    "ids_named_id.json": Case(
+        [f"7 | {HEADQUARTERS} | org:place_of_headquarters", f"8 | {EMPLOYEE} | per:employee_of"]
+    ),
+    "ids_text.csv": Case(["0 | 비가 온다 | 좋음", "1 | 눈이 온다 | 나쁨"], text() | learned()),
+    "ids_text_twice.csv": Case(
+        ["7 | 비가 온다 | 좋음", "! already used in row 1; data.columns.id row numbers the rows instead"],
+        text() | learned(labels="klue"),
+    ),
+}  # fmt: skip
+
+CASES = LABELS | ENTITIES | IDS
 
 
 def written(example: Example | ValueError) -> str:

@@ -14,6 +14,7 @@ from data.readers.classes import Classes, class_of, with_class
 from data.readers.content import LARGE, FileBytes, read, sha256
 from data.readers.ids import FirstUse
 from data.readers.options import DEFAULT, ReaderOptions
+from data.readers.row_ids import ROW, USED_TWICE
 from data.schema import Example, RowError
 
 
@@ -32,6 +33,8 @@ class Source:
     def identity(self) -> dict[str, str]:
         """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
         changed = {name: str(value) for name, value in self.options.changed().items()}
+        if changed.get("columns.id") == ROW:  # what rows are called changes nothing that is trained on
+            del changed["columns.id"]
         return {"sha256": sha256(self.raw), "format": self.format} | changed
 
     @property
@@ -54,7 +57,7 @@ class Source:
         for number, row in self.rows():
             example = self.example(row)
             repeated = first_use.problem(example.id, number) if isinstance(example, Example) else None
-            yield number, example if repeated is None else RowError(str(repeated), example.label)
+            yield number, example if repeated is None else self.repeated(repeated, example)
 
     def rows(self) -> Iterator[tuple[int, Any]]:
         """(number from 1, row as the reader cuts it or ValueError). Raises ValueError as `examples` does."""
@@ -78,6 +81,11 @@ class Source:
             return with_class(example, self.classes, self.has_placeholder)
         except ValueError as error:
             return RowError(str(error), self.label_of_bad(row))
+
+    def repeated(self, problem: ValueError, example: Example) -> RowError:
+        """What is wrong with a row whose id was used before."""
+        reads = getattr(FORMATS[self.format], "READS", ())
+        return RowError(f"{problem}{USED_TWICE if 'columns.id' in reads else ''}", example.label)
 
     def label_of_bad(self, row: Any) -> str | None:
         reader = FORMATS[self.format]

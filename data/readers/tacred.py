@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from data.messages import listed, shown
 from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
+from data.readers.row_ids import NUMBERED, id_column
 from data.readers.text import decode
 from data.schema import Example, Span
 
@@ -62,16 +63,18 @@ def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
         raise ValueError(f"found {listed([*values])}, expected {', '.join(OWN)}, or h and t")
     offsets = options.offsets or ("inclusive" if own else "exclusive")
     places = [own_place(values, "subj"), own_place(values, "obj")] if own else [head(values, "h"), head(values, "t")]
-    id_column, label_column = options.column("id", "id"), options.column("label", LABEL)
-    identity, label = value_of(values, id_column), value_of(values, label_column)
-    if identity is ABSENT and options.columns.id is not None:
-        raise ValueError(f"no key {id_column}; found {listed([*values])}; data.columns.id names another")
-    identity = str(row.number) if identity is ABSENT else written(identity, id_column)
+    id, label_column = id_column(options, values, ("id",)), options.column("label", LABEL)
+    identity, label = value_of(values, id) if id else row.number, value_of(values, label_column)
+    if identity is ABSENT:
+        raise ValueError(f"no key {id}; found {listed([*values])}; data.columns.id names another")
+    identity = written(identity, id)
     if not identity.strip():
-        raise ValueError(f"{id_column} is empty")
+        raise ValueError(f"{id} is empty")
     label = "" if label is ABSENT else written(label, label_column)
     text, spans = sentence(words, places, offsets)
-    return Example(identity, text, subject=spans[0], object=spans[1], label=label or None)
+    return Example(
+        identity, text, subject=spans[0], object=spans[1], label=label or None, notes=() if id else (NUMBERED,)
+    )
 
 
 def own_place(values: dict, role: str) -> Place:

@@ -18,7 +18,6 @@ from typing import Any
 
 from data.readers.ids import FirstUse
 from data.readers.source import Source
-from data.schema import RowError
 from data.store.chunk import Chunk, Task
 from data.store.words import WordCount
 
@@ -62,7 +61,7 @@ def unrepeated(task: Task, part: list[tuple[int, Any]], chunk: Chunk, first_use:
         return chunk
     examples = [(number, task.source.example(row)) for number, row in part]
     return task.encode(
-        (number, RowError(str(repeated[number]), example.label) if number in repeated else example)
+        (number, task.source.repeated(repeated[number], example) if number in repeated else example)
         for number, example in examples
     )
 

@@ -139,7 +139,7 @@ def test_bad_line_and_repeated_keys():
     _, cut, twice, again = read("\n\n".join(lines))
     assert cut.startswith("row 2 (line 3): no valid JSON (")
     assert twice == "row 3 (line 5): h: key 'pos' stands twice in an object"
-    assert again == "row 4 (line 7): id 'e7' was already used in row 1"
+    assert again == "row 4 (line 7): id 'e7' was already used in row 1; data.columns.id row numbers the rows instead"
 
 
 WRONG_CONVENTION = {
