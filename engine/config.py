@@ -62,8 +62,8 @@ class DataConfig:
     offsets: Literal["inclusive", "exclusive", "find"] | None = None
     """Whether an entity's end is its last character (token) or one after. null = as the format has it; find (klue,
     boostcamp): decided for each row by the entity's word, and counted."""
-    types: list[str] = field(default_factory=lambda: list(TYPES))
-    """Entity types that occur in the data."""
+    types: list[str] | Literal["learned"] = field(default_factory=lambda: list(TYPES))
+    """Entity types that occur in the data; learned: those of the training rows, sorted."""
     labels: str = "klue"
     """klue or boostcamp (the same names in two orders); a file: a JSON list, a JSON object with numbers from 0, or one
     label a line; learned: those of the training rows, sorted."""

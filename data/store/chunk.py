@@ -15,6 +15,8 @@ from data.schema import Example
 from data.sentences import sentence_key
 from data.store.words import Texts
 
+UNLISTED = "entity types that data.types does not list, and that neither marker nor embedding reads"
+
 
 @dataclass
 class Chunk:
@@ -60,7 +62,15 @@ class Task:
     def identity(self) -> tuple:
         """What makes the store what it is, but for the code."""
         labels = list(self.number_of)
-        return self.source.identity, self.encoder.fingerprint, labels, self.need_labels, self.learned, self.stop
+        return (
+            self.source.identity,
+            self.encoder.fingerprint,
+            labels,
+            self.need_labels,
+            self.learned,
+            self.stop,
+            self.encoder.needs_types,
+        )
 
     def encode(self, rows: Iterable[tuple[int, Example | ValueError]]) -> Chunk:
         """The chunk of (row number, Example or what is wrong with the row)."""
@@ -80,6 +90,7 @@ class Task:
                     break
                 continue
             append(made, result, example, self.number_of)
+            made.notes.update([UNLISTED] if self.encoder.unlisted(example) else [])
             if made.mismatch:
                 break
         close(made, self.encoder.unknown)

@@ -1,5 +1,6 @@
 """What types cannot say of a configuration: ranges, combinations, options that do nothing."""
 
+from data.labels import LEARNED
 from engine.config import Config, ModelConfig, shown
 from engine.notify.deliver import OUTCOMES, VARIABLE, address
 
@@ -72,7 +73,11 @@ def check(config: Config) -> None:
     )
     require(config.model.dropout is None or 0 <= config.model.dropout < 1, "model.dropout", "0 up to below 1, or null")
     require(0 <= config.data.max_skipped <= 1, "data.max_skipped", "a share of the rows, 0 to 1")
-    require(len(set(config.data.types)) == len(config.data.types) > 0, "data.types", "different names")
+    require(
+        config.data.types == LEARNED or len(set(config.data.types)) == len(config.data.types) > 0,
+        "data.types",
+        "different names",
+    )
     require(set(config.notify.when) <= set(OUTCOMES), "notify.when", f"a list of {', '.join(OUTCOMES)}")
     name = config.run.name
     require(

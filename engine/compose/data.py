@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_nu
 from data.readers.classes import Classes
 from data.readers.source import Source, open_source
 from data.reasons import skipped_facts, skipped_lines
+from data.schema import Example
 from data.store.chunk import Task
 from data.store.packed import TokenStore, prepare
 from engine.compose.corpus import known_language, rows_without_entities, something_to_embed, words_that_occur
@@ -27,6 +29,7 @@ from engine.scores.prior import NONE, PRIORS, UNIFORM, check_prior, label_prior,
 
 def read_data(config: Config, quiet: bool) -> Data:
     """Labels, tokenizer and the encoded corpora. Raises ValueError for whatever is wrong in files and rows."""
+    given, config = config, with_types(config)
     sources, labels, negative = open_sources(config)
     learned = config.data.labels == LEARNED
     tokenizer, encoder, new = make_encoder(config)
@@ -54,13 +57,44 @@ def read_data(config: Config, quiet: bool) -> Data:
     facts["duplicates"] = dropped
     facts["skipped"] = skipped
     facts["notes"] = {part: store.facts["notes"] for part, store in stores.items()}
-    notes = [*reading_lines(stores), *split_lines(facts), *repeat_lines(dropped)]
+    notes = [*type_lines(given, config), *reading_lines(stores), *split_lines(facts), *repeat_lines(dropped)]
     prior = label_prior(config.eval.label_prior, labels) if "dev" in parts else None
     if prior is not None:
         check_prior(prior, parts["dev"].labels, labels)
         notes.append(prior_line(config.eval.label_prior, prior, parts["dev"].labels))
     facts["files"] = read_files(config, sources)
     return Data(labels, negative, tokenizer, new, encoder, parts, stores, identities, facts, prior, notes)
+
+
+def with_types(config: Config) -> Config:
+    """The configuration with the types that data.types learned finds in the training rows. Raises ValueError."""
+    if config.data.types != LEARNED:
+        return config
+    examples = (example for _, example in open_part(config, "train", config.data.train).examples())
+    types = entity_types(examples)
+    if not types:
+        raise ValueError(
+            f"data.types: learned finds no type in {config.data.train}; expected a list such as [PER, ORG]"
+        )
+    return replace(config, data=replace(config.data, types=types))
+
+
+def with_types_of(config: Config, data: Data) -> Config:
+    """The configuration with the types that its data were encoded with."""
+    return replace(config, data=replace(config.data, types=[*data.encoder.options.types]))
+
+
+def type_lines(given: Config, config: Config) -> list[str]:
+    """What the summary says of learned types."""
+    types = config.data.types
+    learned = given.data.types == LEARNED
+    return [f"{'types':<12} {len(types)} learned from data.train: {', '.join(types)[:200]}"] if learned else []
+
+
+def entity_types(examples: Iterable[Example | ValueError]) -> list[str]:
+    """The types of the entities of good rows, sorted."""
+    good = (example for example in examples if isinstance(example, Example))
+    return sorted({span.type for example in good for _, span in example.entities() if span.type})
 
 
 def left_out(part: str, store: TokenStore, labels: list[str], most: float) -> dict:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from data.encode import Encoder, EncodingOptions
+from data.markers import reads_types
 from data.readers import FORMATS
 from data.readers.options import ReaderOptions
 from data.readers.source import Source
@@ -85,6 +86,8 @@ class Predictor:
         pool = getattr(self.model, "pool", None)
         head = getattr(self.model, "head", None)
         self.needs_entities = getattr(pool, "needs_entities", False) and not getattr(head, "reads_sentence", False)
+        embeddings = getattr(self.model.config, "entity_embeddings", ["type"])  # another model may read them, too
+        self.encoder.needs_types = reads_types(self.encoder.options.marker, embeddings)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
 
     def __call__(self, rows: Iterable[Any]) -> Prediction:
