@@ -57,7 +57,7 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
     if len(counts) > max(50, counts.total() / 2):
         raise ValueError(
             f"data.labels: learned finds {len(counts):,} different labels in {counts.total():,} rows of {source.name}, "
-            f"such as {shown(next(iter(counts)))}; does data.columns.label name the right column?"
+            f"such as {shown(next(iter(counts)))}{source.label_hint or '; a label is a class, not a text of its own'}"
         )
     return in_order([*counts])
 

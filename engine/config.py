@@ -31,7 +31,8 @@ class RunConfig:
 class DataConfig:
     format: str = "auto"
     """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file; semeval: SemEval-2010
-    Task 8; tacred: JSON with token positions; text: CSV, TSV or JSON without entities. See data/__init__.py."""
+    Task 8; tacred: JSON with token positions; inline: CSV, TSV or JSON with marks inside the text; text: the same
+    without entities. See data/__init__.py."""
     train: str = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
     dev: str | None = "sample:dev"

@@ -16,6 +16,7 @@ from data.readers.options import Columns
 from data.schema import Example
 from engine.compose.data import open_sources
 from engine.config import Config, DataConfig
+from refusals import refused
 
 FILES = Path(__file__).parent / "files"
 
@@ -164,7 +165,7 @@ ENTITIES = {
             f"3 | {FOUNDED} | org:founded",
             "4 | 나래시의 ⟪나래시:LOC⟫청 옆에 ⟨가람전자:ORG⟩가 있다. | org:place_of_headquarters",
             "! object_entity: '새솔' does not start at 3, and stands at 0 and 6, equally far from it",
-            "! object_entity has no start",
+            "! object_entity: '하늘' is not in the sentence",
         ],
         {"offsets": "find"},
         notes={"ends are inclusive": 2, "ends are exclusive": 1, "shifted by one number": 2, "nearest place": 1},
@@ -197,7 +198,58 @@ IDS = {
     ),
 }  # fmt: skip
 
-CASES = LABELS | ENTITIES | IDS
+TACRED = {
+    "tacred_exclusive.json": Case(
+        "none of 20 entities is one word long; public copies have exclusive ends: set data.offsets exclusive",
+        {"format": "tacred"} | learned(labels="klue"),
+    ),
+    "tacred_exclusive.jsonl": Case(
+        [f"{n} | ⟨강{n} 씨:PERSON⟩ 는 ⟪다온{n}:CITY⟫ 에 산다 | per:title" for n in range(10)],
+        {"format": "tacred", "offsets": "exclusive"},
+    ),
+    "tacred_few.json": Case(
+        [
+            "a | ⟨하람 이:PERSON⟩ ⟪다온 에:CITY⟫ 산다 | per:title",
+            "! subject '하람 이' and object '이 다온' overlap in the sentence; data.offsets exclusive fits it",
+        ],
+        {"format": "tacred", "on_bad_row": "skip"},
+        warned=["none of 4 entities is one word long"],
+    ),
+}  # fmt: skip
+
+PLACES = [f"1 | {HEADQUARTERS}".replace(":ORG", "").replace(":LOC", "") + " | org:place_of_headquarters"]
+SMALL = {
+    "one_column.tsv": Case(
+        ["1 | 비가 온다, 그리고 춥다 | None", "2 | 눈이 온다 | None"], text(), notes={"no column of ids": 2}
+    ),
+    "one_column.csv": Case(
+        ['1 | 비가 온다, 그리고 "춥다" | None', "2 | 눈이 온다 | None"], text(), notes={"no column of ids": 2}
+    ),
+    "inline_brackets.csv": Case(
+        [
+            *PLACES,
+            "2 | 배우 ⟨한별⟩은 ⟪도담극단⟫ 소속이다. | per:employee_of",
+            "3 | ⟪정가온⟫의 누나 ⟨이새봄⟩ | no_relation",
+            "! found [[ 1 times, ]] 1 times, << 2 times, >> 2 times in",
+            "! found <e1> 0 times",
+        ],
+        {"format": "inline", "on_bad_row": "skip"},
+        notes={"no column of ids": 3},
+    ),
+    "inline_tags.tsv": Case(
+        [
+            f"7{PLACES[0][1:]}",
+            "8 | 배우 ⟨한별⟩ 은 ⟪도담극단⟫ 소속이다. | per:employee_of",  # no two words become one
+        ],
+        {"format": "inline", "columns": Columns(text="sentence", label="relation")},
+    ),
+    "inline.jsonl": Case(PLACES, {"format": "inline"}, notes={"no column of ids": 1}),
+    "no_subject.csv": Case(
+        "no column subject_entity, object_entity; .*; data.columns.text, subject and object name others"
+    ),
+}  # fmt: skip
+
+CASES = LABELS | ENTITIES | IDS | TACRED | SMALL
 
 
 def written(example: Example | ValueError) -> str:
@@ -248,5 +300,30 @@ def one_to_one(texts, parts) -> None:
     assert all(sum(re.search(part, text) is not None for text in texts) == 1 for part in parts), [*texts]
 
 
+def test_an_unknown_label_leads_to_what_helps(folder, capsys):
+    path = str(FILES / "label_unknown.json")
+    with_labels = ["--data.train", path, "--data.dev", "null"]
+    refused(
+        folder, capsys, with_labels, ["unknown label '본사'", "; data.labels learned takes those of the training rows"]
+    )
+    refused(folder, capsys, [*with_labels, "--data.on_bad_row", "skip"], ["such as row 2: unknown label 'No_Relation'"])
+
+
+def test_an_empty_name_of_a_column_is_refused(folder, capsys):
+    """It ended in a KeyError."""
+    empty = ["--data.format", "text", "--data.columns.text", ""]
+    refused(folder, capsys, empty, ["data.columns.text: got '', expected the name of a column, or null"])
+
+
+def test_semeval_proposes_no_option_that_it_ignores(tmp_path):
+    path = tmp_path / "rows.tsv"
+    rows = [f"관계 {n}\t<e1>가{n}</e1> <e2>나</e2>\n" for n in range(60)]
+    path.write_text("".join(rows), encoding="utf-8")
+    config = Config(data=DataConfig(**{"train": str(path), "dev": None, "format": "semeval"} | learned()))
+    with pytest.raises(ValueError, match="learned finds 60 different labels in 60 rows") as caught:
+        open_sources(config)
+    assert "data.columns" not in str(caught.value)
+
+
 def test_every_file_has_its_case():
-    assert {path.name for path in FILES.iterdir()} == {*CASES}
+    assert {path.name for path in FILES.iterdir()} == {*CASES, "label_unknown.json"}

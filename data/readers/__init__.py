@@ -1,4 +1,4 @@
-"""Readers of data files. Reading order: source, options, klue, boostcamp, semeval, tacred, table.
+"""Readers of data files. Reading order: source, options, klue, boostcamp, semeval, tacred, table, inline.
 
 A format is a module with two functions: `rows(raw, name, options)` cuts the bytes of a file into rows, with a
 ValueError for a row that cannot be cut; `example(row, options)` makes an `Example` of one row.
@@ -14,8 +14,9 @@ Errors are ValueErrors with what was found and expected. Adding one = one file +
 
 from types import ModuleType
 
-from data.readers import boostcamp, klue, semeval, table, tacred
+from data.readers import boostcamp, inline, klue, semeval, table, tacred
 
 FORMATS: dict[str, ModuleType] = {
-    "klue": klue, "boostcamp": boostcamp, "semeval": semeval, "tacred": tacred, "text": table,
+    "klue": klue, "boostcamp": boostcamp, "semeval": semeval, "tacred": tacred, "inline": inline,
+    "text": table,
 }  # fmt: skip

@@ -38,7 +38,9 @@ def stream(raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT) 
     id, *needed, label = klue.names(options, header, COLUMNS)
     numbered = not id_column(options, header, IDS)
     needed = needed if numbered else [id, *needed]
-    expected = f"expected {', '.join(needed)}, {label}, separated by commas; for other files see data.format"
+    expected = (
+        f"expected {', '.join(needed)}, {label}, separated by commas{klue.NAMED}; for other files see data.format"
+    )
     check_header(name, header, needed, [label], expected)
     for number, row in enumerate(named(content, header), start=1):
         yield row if isinstance(row, ValueError) else Row(row, number if numbered else None)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from data.messages import listed, shown
 from data.readers.options import DEFAULT, ReaderOptions
-from data.schema import Span
+from data.schema import Span, elsewhere
 
 KEYS = {"word": "word", "start": "start_idx", "end": "end_idx", "type": "type"}  # data.columns.<name> -> KLUE's key
 ALIASES = {
@@ -129,6 +129,8 @@ def placed(one: Entity, column: str, sentence: str, exclusive: bool, notes: dict
 
 def only_place(one: Entity, column: str, sentence: str) -> Span:
     starts = places(one.word, sentence)
+    if not starts:
+        raise ValueError(f"{column}: {shown(one.word)} is not in the sentence{elsewhere(one.word, sentence)}")
     if len(starts) != 1:
         raise ValueError(f"{column} has no start, and {shown(one.word)} stands {len(starts)} times in the sentence")
     return Span(starts[0], starts[0] + len(one.word), one.word, one.type)

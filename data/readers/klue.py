@@ -18,6 +18,7 @@ from data.schema import Example
 
 READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets", *entities.READS)
 LABEL = "label"
+NAMED = "; data.columns.text, subject and object name others"
 IDS = ("guid", "id")
 COLUMNS = ("guid", "sentence", "subject_entity", "object_entity")
 PLACEHOLDER = True  # 100 stands for no label in Boostcamp's test file
@@ -60,7 +61,7 @@ def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
     if number is not None:
         values[0] = number
     if missing := [key for key, value in zip(needed, values, strict=True) if value is ABSENT]:
-        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {', '.join(columns)}")
+        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {', '.join(columns)}{NAMED}")
     notes = () if number is None else (NUMBERED,)
     return relation(values, value_of(row, label), row.get("source"), columns, options, notes)
 

@@ -60,9 +60,10 @@ def is_json(text: str, options: ReaderOptions) -> bool:
 
 
 def separator(text: str, options: ReaderOptions) -> str:
-    """The one that was given, or a TAB where the first line holds one, else a comma."""
+    """The one that was given, or a comma where the first line holds one and no TAB; a TAB, too, where it has one column
+    only, so that commas of its texts separate nothing."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
-    return SEPARATORS.get(options.separator) or ("\t" if "\t" in first else ",")
+    return SEPARATORS.get(options.separator) or ("," if "," in first and "\t" not in first else "\t")
 
 
 def table(

@@ -8,6 +8,7 @@ for files that differ. `h` and subj make the subject. The sentence is the words 
 Penn Treebank (-LRB-) as they were. Types are optional. Zhang et al. 2017, https://aclanthology.org/D17-1004.
 """
 
+import warnings
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from data.schema import Example, Span
 READS = ("columns.id", "columns.label", "offsets")
 LABEL = "relation"
 BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
+ENOUGH = 20  # entities of a file; of real ones more than half are one word long
 OWN = ("subj_start", "subj_end", "obj_start", "obj_end")
 
 
@@ -40,9 +42,30 @@ class Place(NamedTuple):
 
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
-    """The rows of the file `name`; a ValueError stands for one that cannot be read."""
+    """The rows of the file `name`; a ValueError stands for one that cannot be read. Raises ValueError where the file
+    cannot be read as a whole: see `check_ends`."""
+    if options.offsets == "find":
+        raise ValueError(f"{name}: data.offsets find reads klue and boostcamp; expected inclusive or exclusive")
     found = objects(decode(raw, name), name, "objects with token, subj_start, ... or token, h, t")
+    if options.offsets is None:
+        check_ends(name, [one for one in found if isinstance(one, dict)])
     return [one if isinstance(one, ValueError) else Row(number, one) for number, one in enumerate(found, start=1)]
+
+
+def check_ends(name: str, found: list[dict]) -> None:
+    """Raises ValueError where TACRED's own form has exclusive ends, as public copies have: read as inclusive, no entity
+    of the whole file would be one word long."""
+    pairs = [(one.get(f"{role}_start"), one.get(f"{role}_end")) for one in found for role in ("subj", "obj")]
+    lengths = [end - start for start, end in pairs if type(start) is int and type(end) is int]
+    if not lengths or min(lengths) < 1:
+        return
+    told = (
+        f"{name}: read as TACRED's own files, whose ends are inclusive, none of {len(lengths):,} entities is one word "
+        "long; public copies have exclusive ends"
+    )
+    if len(lengths) >= ENOUGH:
+        raise ValueError(f"{told}: set data.offsets exclusive, or inclusive where the file is like that")
+    warnings.warn(f"{told}, which data.offsets exclusive reads", stacklevel=2)
 
 
 def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
@@ -72,6 +95,14 @@ def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
         raise ValueError(f"{id} is empty")
     label = "" if label is ABSENT else written(label, label_column)
     text, spans = sentence(words, places, offsets)
+    other = {"inclusive": "exclusive", "exclusive": "inclusive"}[offsets]
+    if spans[0].overlaps(spans[1]) and not any(misfit(words, one, other) for one in places):
+        spans_by_other = sentence(words, places, other)[1]
+        if not spans_by_other[0].overlaps(spans_by_other[1]):
+            raise ValueError(
+                f"subject {shown(spans[0].text)} and object {shown(spans[1].text)} overlap in the sentence; "
+                f"data.offsets {other} fits it"
+            )
     return Example(
         identity, text, subject=spans[0], object=spans[1], label=label or None, notes=() if id else (NUMBERED,)
     )

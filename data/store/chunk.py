@@ -18,6 +18,9 @@ from data.store.words import Texts
 UNLISTED = "entity types that data.types does not list, and that neither marker nor embedding reads"
 
 
+LEARN = "; data.labels learned takes those of the training rows"
+
+
 @dataclass
 class Chunk:
     """Encoded rows as the store's columns, with lengths in place of offsets.
@@ -104,9 +107,10 @@ class Task:
             return ValueError("the row has no label, which training and evaluation need" + self.source.label_hint)
         if example.label is None or example.label in self.number_of:
             return None
-        known, advice = ", ".join(self.number_of)[:1000], nearly(example.label, [*self.number_of])
+        known, alike = ", ".join(self.number_of)[:1000], nearly(example.label, [*self.number_of])
+        advice = alike or LEARN
         if self.learned:
-            known, advice = f"{known} (learned from the training rows)", advice or "; give it a file with all labels"
+            known, advice = f"{known} (learned from the training rows)", alike or "; give it a file with all labels"
         return ValueError(f"unknown label {shown(example.label)}; data.labels lists {known}{advice}")
 
 
