@@ -55,14 +55,18 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes examples for one tokenizer and one set of options. Types count from 1; 0 is no type."""
+    """Encodes examples for one tokenizer and one set of options. Types count from 1; 0 is no type.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, options: EncodingOptions):
+    `needs_types`: whether a type that the options do not list makes a row bad; else it counts as none.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, options: EncodingOptions, needs_types: bool = True):
         if len(options.types) > 127:  # stored in a byte
             raise ValueError(f"data.types: lists {len(options.types)} types, expected 127 at most")
         if not tokenizer.is_fast:
             raise ValueError(f"{type(tokenizer).__name__} gives no character offsets; expected a fast tokenizer")
         self.tokenizer, self.options, self.unknown = tokenizer, options, tokenizer.unk_token_id
+        self.needs_types = needs_types
         # Metaspace writes the blank before a word into its token, and leaves it as a token where no longer one fits
         self.blank = tokenizer.get_vocab().get(BLANK, -1)
         self.blanks_inside = blanks_inside(tokenizer)
@@ -154,7 +158,7 @@ class Encoder:
                             f"the entities have no types, which data.marker {options.marker} writes; use one of "
                             f"{', '.join(marker for marker in MARKERS if marker not in TYPED)}"
                         )
-                    if span.type and span.type not in self.type_number:
+                    if span.type and span.type not in self.type_number and self.needs_types:
                         raise ValueError(self._unknown_type(span.type, examples))
                 marked.append(mark(example, options.marker, options.query, options.type_words))
             except ValueError as error:
@@ -170,12 +174,17 @@ class Encoder:
             except ValueError as error:
                 yield error
 
+    def unlisted(self, example: Example) -> bool:
+        """Whether an entity has a type that the options do not list."""
+        return any(span.type and span.type not in self.type_number for _, span in example.entities())
+
     def _unknown_type(self, kind: str, examples: Sequence[Example]) -> str:
         found = {span.type for example in examples for _, span in example.entities()}
         others = sorted(found - self.type_number.keys() - {kind, ""})
         also = f"; rows near it also have {listed(others)}" if others else ""
         known = ", ".join(self.options.types)
-        return f"entity type {kind!r} is none of {known}; list the types of your data in data.types{also}"
+        advice = "list the types of your data in data.types, or set it to learned"
+        return f"entity type {kind!r} is none of {known}; {advice}{also}"
 
     def _tokenize(self, texts: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Token numbers (t,) and character offsets (t, 2) of each text, without special tokens."""

@@ -1,10 +1,12 @@
 """Label lists. The order is the meaning of a class number, so it is chosen by name and stored with the model."""
 
 import json
+import warnings
 from collections import Counter
 from pathlib import Path
 
 from data.messages import listed, shown
+from data.readers.classes import PLACEHOLDER, WHOLE, in_order
 from data.readers.source import Source
 
 # relation_list.json of KLUE-RE v1.1
@@ -32,7 +34,7 @@ LEARNED = "learned"  # data.labels: those of the training rows
 
 
 def learned_labels(source: Source, on_bad_row: str) -> list[str]:
-    """The different labels of the rows of `source`, sorted by code point.
+    """The different labels of the rows of `source`: whole numbers by value, others sorted by code point.
 
     Raises ValueError for a bad row (`on_bad_row` "error"), or where they make no label set.
     """
@@ -45,6 +47,8 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
                 raise ValueError(bad)
         elif example.label is not None:
             counts[example.label] += 1
+    if PLACEHOLDER in counts and source.has_placeholder and not all(map(WHOLE.fullmatch, counts)):
+        del counts[PLACEHOLDER]  # no number among names
     if len(counts) < 2:
         raise ValueError(
             f"data.labels: learned finds {listed([*counts])} in {source.name}, expected two labels or more"
@@ -53,9 +57,9 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
     if len(counts) > max(50, counts.total() / 2):
         raise ValueError(
             f"data.labels: learned finds {len(counts):,} different labels in {counts.total():,} rows of {source.name}, "
-            f"such as {shown(next(iter(counts)))}; does data.columns.label name the right column?"
+            f"such as {shown(next(iter(counts)))}{source.label_hint or '; a label is a class, not a text of its own'}"
         )
-    return sorted(counts)
+    return in_order([*counts])
 
 
 def label_list(name: str) -> list[str]:
@@ -76,15 +80,20 @@ def label_list(name: str) -> list[str]:
         except json.JSONDecodeError as error:
             raise ValueError(f"data.labels: {name} is no JSON list ({error})") from None
         if isinstance(labels, dict):
-            labels = in_order(labels, name)
+            labels = by_number(labels, name)
     else:
         labels = [line.strip() for line in text.splitlines() if line.strip()]
-    if not all(isinstance(label, str) for label in labels) or len(set(labels)) != len(labels) or len(labels) < 2:
+    labels = [label.strip() if isinstance(label, str) else label for label in labels]
+    if (
+        not all(isinstance(label, str) and label for label in labels)
+        or len(set(labels)) != len(labels)
+        or len(labels) < 2
+    ):
         raise ValueError(f"data.labels: {name} must list at least two different names, found {labels!r:.200}")
     return labels
 
 
-def in_order(numbers: dict, name: str) -> list[str]:
+def by_number(numbers: dict, name: str) -> list[str]:
     """The keys in the order of their numbers."""
     if sorted(number for number in numbers.values() if type(number) is int) != list(range(len(numbers))):
         raise ValueError(
@@ -94,6 +103,14 @@ def in_order(numbers: dict, name: str) -> list[str]:
 
 
 def negative_number(name: str | None, labels: list[str]) -> int | None:
+    """The number of the class `name`, None where there is none. Raises ValueError; warns where null may be meant as a
+    name: YAML reads NULL, Null and ~ without quotes as nothing."""
+    if name is None and (alike := [label for label in labels if label.lower() in ("null", "~")]):
+        warnings.warn(
+            f"data.negative_label: null is no class, but there is one called {alike[0]!r}; if that is meant, write "
+            f'"{alike[0]}" in quotes in the configuration file',
+            stacklevel=2,
+        )
     if name is not None and name not in labels:
         raise ValueError(
             f"data.negative_label: {name!r} is none of the labels {', '.join(labels)[:1000]}; null = no such class"

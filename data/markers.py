@@ -9,6 +9,7 @@
 Zhou and Chen 2021: An Improved Baseline for Sentence-level Relation Extraction, arXiv 2102.01373.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.schema import Example, Span
@@ -36,6 +37,11 @@ class Marked:
     text: str
     second: str | None
     spans: tuple[tuple[tuple[int, int], ...], ...]
+
+
+def reads_types(marker: str, embeddings: Sequence[str]) -> bool:
+    """Whether a model sees the types of entities: in the text, or in `model.entity_embeddings`."""
+    return marker in TYPED or "type" in embeddings
 
 
 def added_tokens(marker: str, types: tuple[str, ...]) -> list[str]:

@@ -23,12 +23,21 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
+class RowError(ValueError):
+    """What is wrong with a row; `label`: its label, where that can be told nevertheless."""
+
+    def __init__(self, reason: str, label: str | None = None):
+        super().__init__(reason)
+        self.label = label
+
+
 @dataclass(frozen=True)
 class Example:
     """One row of a data set, checked when it is made.
 
     `label` is None where the row has none. `extra` hands a model more inputs: a name, and one int or one int a token of
-    the encoded example; it arrives as `batch.extra[name]`. Raises ValueError where a span does not hold its own words.
+    the encoded example; it arrives as `batch.extra[name]`. `notes` say what a reader did on its own to read the row;
+    the rows of each are counted and told. Raises ValueError where a span does not hold its own words.
     """
 
     id: str
@@ -39,6 +48,7 @@ class Example:
     label: str | None = None
     source: str = ""
     extra: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self):
         if not self.text.strip():

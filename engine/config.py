@@ -31,7 +31,8 @@ class RunConfig:
 class DataConfig:
     format: str = "auto"
     """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file; semeval: SemEval-2010
-    Task 8; tacred: JSON with token positions; text: CSV, TSV or JSON without entities. See data/__init__.py."""
+    Task 8; tacred: JSON with token positions; inline: CSV, TSV or JSON with marks inside the text; text: the same
+    without entities. See data/__init__.py."""
     train: str = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
     dev: str | None = "sample:dev"
@@ -59,17 +60,22 @@ class DataConfig:
     """What separates columns (format text). auto: a TAB where the first line holds one, else a comma."""
     quoting: bool = True
     """Whether quotes in CSV and TSV files hold fields together (format text). false = they are text."""
-    offsets: Literal["inclusive", "exclusive"] | None = None
-    """Whether an entity's end is its last character (token) or one after. null = as the format has it."""
-    types: list[str] = field(default_factory=lambda: list(TYPES))
-    """Entity types that occur in the data."""
+    offsets: Literal["inclusive", "exclusive", "find"] | None = None
+    """Whether an entity's end is its last character (token) or one after. null = as the format has it; find (klue,
+    boostcamp): decided for each row by the entity's word, and counted."""
+    types: list[str] | Literal["learned"] = field(default_factory=lambda: list(TYPES))
+    """Entity types that occur in the data; learned: those of the training rows, sorted."""
     labels: str = "klue"
     """klue or boostcamp (the same names in two orders); a file: a JSON list, a JSON object with numbers from 0, or one
     label a line; learned: those of the training rows, sorted."""
     negative_label: str | None = "no_relation"
     """The class that micro-F1 and semeval leave out. null = none; micro-F1 is the accuracy then."""
     on_bad_row: Literal["error", "skip"] = "error"
-    """What a bad training row does; a bad dev row is always an error."""
+    """What a bad training row does: end the start, or be left out, which is counted by reason and label."""
+    on_bad_dev_row: Literal["error", "skip"] = "error"
+    """The same for a bad dev row: scores are those of the others then."""
+    max_skipped: float = 0.1
+    """Share of a file's rows that may be left out; more of them is an error."""
     duplicates: Literal[HANDLING] = "keep"
     """Training rows with the sentence and the entities of another: drop_exact keeps the first of those with the same
     label; drop_conflicting does, too, and drops all those with different labels."""
@@ -111,7 +117,7 @@ class ModelConfig:
     """Weights of the backbone that do not learn: embeddings; a number = them and so many first layers; all."""
     reinit: int = 0
     """So many top layers of the backbone start anew (Zhang et al. 2021, arXiv 2006.05987)."""
-    added_tokens: dict[str, Any] | list[str] = field(default_factory=dict)
+    added_tokens: dict[str, str | None] | list[str] = field(default_factory=dict)
     """Ordinary words to add: [a, b], or {a: text} to start a's row from those of a text that describes it."""
     dropout: float | None = None
     """Every dropout of backbone, pooling and head; 0 switches all off. null = the backbone's own, the parts' own."""
@@ -253,6 +259,7 @@ def prediction_settings(config: Config, precision: str) -> dict:
     return {
         "format": config.data.format,
         "reader": reader_options(config.data).flat(),
+        "numbered": config.data.labels != "learned",
         "negative_label": config.data.negative_label,
         "label_prior": config.eval.label_prior,
         "resamples": config.eval.resamples,

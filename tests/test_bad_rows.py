@@ -19,7 +19,7 @@ from faults import CSV_ROWS, FILES, HEADER, JSON_ROWS, as_csv, record
 from refusals import Folder, dumped, good_rows, refused, row
 from train import main
 
-SKIP = ["--data.on_bad_row", "skip"]
+SKIP = ["--data.on_bad_row", "skip", "--data.max_skipped", "1"]
 NO_DEV = ["--data.dev", "null"]
 LINES = [json.dumps(one, ensure_ascii=False) for one in good_rows()]
 
@@ -112,7 +112,8 @@ def test_every_bad_row_is_skipped_counted_and_listed(folder, capsys, monkeypatch
 
     assert main(folder.command("--data.train", path, *SKIP, *NO_DEV)) == 0
     said = capsys.readouterr()
-    assert f"{len(faults)} bad rows skipped; the first: row 2\n" in said.out
+    assert f"{len(faults)} of {len(rows)} rows are bad" in said.out
+    assert " such as row " in said.out
     assert re.search(r"^train +8 examples, ", said.out, re.MULTILINE)
     report = folder.report()
     assert report["examples_per_rank"] == [8]
@@ -124,7 +125,7 @@ def test_every_bad_row_is_skipped_counted_and_listed(folder, capsys, monkeypatch
     monkeypatch.setattr("data.store.token_store.write", None)  # nothing is encoded the second time
     assert main(folder.command("--data.train", path, *SKIP, *NO_DEV, "--run.name", "again")) == 0
     assert folder.report("again")["skipped_rows"] == report["skipped_rows"]
-    assert f"{len(faults)} bad rows skipped" in capsys.readouterr().out
+    assert f"{len(faults)} of {len(rows)} rows are bad" in capsys.readouterr().out
 
 
 @pytest.mark.drill("R8")
@@ -137,7 +138,7 @@ def test_a_thousand_bad_rows_of_five_thousand_are_one_line_and_all_listed(folder
     folder.write("train.json", dumped(rows))
     assert main(folder.command(*SKIP, *NO_DEV)) == 0
     said = capsys.readouterr()
-    assert f"1,000 bad rows skipped; the first: row {bad[0]}\n" in said.out
+    assert "1,000 of 5,000 rows are bad (20.0 %)\n" in said.out
     assert "4,000 examples" in said.out
     assert len(said.out.splitlines()) < 140  # the configuration is most of it
     assert len(said.err.splitlines()) < 5

@@ -114,7 +114,8 @@ REFUSED = {
     "sentences for labels": (
         {"train.json": "번호\t글\t느낌\n" + "".join(f"{n}\t글 {n}\t좋음\n" for n in range(60))},
         [*CLASSIFY, "--data.columns.label", "글"],
-        ["data.labels: learned finds 60 different labels in 60 rows of ", "such as '글 0'; does data.columns.label"]),
+        ["data.labels: learned finds 60 different labels in 60 rows of ",
+         "such as '글 0'; looked for in '글', data.columns.label names another"]),
     "pooling of entities": (
         {}, [*CLASSIFY, "--model.pooling", "entity_start"],
         ["model.pooling: entity_start reads the entities, but 5 rows of data.train have none"]),

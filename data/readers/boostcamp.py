@@ -4,40 +4,46 @@ Entities are Python dicts written as text.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from data.messages import shown
 from data.readers import klue
 from data.readers.content import FileBytes
 from data.readers.delimited import check_header, named, place_of, records
+from data.readers.klue import Row
 from data.readers.objects import ABSENT, unrepeated
 from data.readers.options import DEFAULT, ReaderOptions
+from data.readers.row_ids import NUMBERED, id_column
 from data.schema import Example
 
 READS = klue.READS
-LABEL = klue.LABEL
-from_python = klue.from_python
+LABEL, PLACEHOLDER = klue.LABEL, klue.PLACEHOLDER
+from_python, label = klue.from_python, klue.label
+IDS = ("id", "guid")
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
 
 
-def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[dict | ValueError]:
+def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
     """The rows of the file `name`; a ValueError stands for one of another width. Raises ValueError where the file is
     no CSV with Boostcamp's columns."""
     return [*stream(raw, name, options)]
 
 
-def stream(
-    raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT
-) -> Iterator[dict[str, str] | ValueError]:
+def stream(raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT) -> Iterator[Row | ValueError]:
     """`rows`, one at a time."""
     content = (fields for _, fields in records(raw, name))
     header = next(content, [])
-    *needed, label = klue.names(options, COLUMNS)
-    expected = f"expected {', '.join(needed)}, {label}, separated by commas; for other files see data.format"
+    id, *needed, label = klue.names(options, header, COLUMNS)
+    numbered = not id_column(options, header, IDS)
+    needed = needed if numbered else [id, *needed]
+    expected = (
+        f"expected {', '.join(needed)}, {label}, separated by commas{klue.NAMED}; for other files see data.format"
+    )
     check_header(name, header, needed, [label], expected)
-    yield from named(content, header)
+    for number, row in enumerate(named(content, header), start=1):
+        yield row if isinstance(row, ValueError) else Row(row, number if numbered else None)
 
 
 def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
@@ -45,13 +51,15 @@ def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions
     return f"row {number} {place_of(records(raw, name), number)}"  # the header is number 0
 
 
-def example(row: Mapping[str, str], options: ReaderOptions = DEFAULT) -> Example:
+def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
-    columns = klue.names(options, COLUMNS)
-    id, sentence, *entities = (row[column] for column in columns[:4])
+    row, number = row
+    columns = klue.names(options, row, COLUMNS)
+    sentence, *entities = (row[column] for column in columns[1:4])
     subject, object = map(entity_dict, entities, columns[2:4])
-    values = (id, sentence, subject, object)
-    return klue.relation(values, row.get(columns[4], ABSENT), row.get("source"), columns, options)
+    values = (row[columns[0]] if number is None else number, sentence, subject, object)
+    notes = () if number is None else (NUMBERED,)
+    return klue.relation(values, row.get(columns[4], ABSENT), row.get("source"), columns, options, notes)
 
 
 def entity_dict(text: str, column: str) -> Any:

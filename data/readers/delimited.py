@@ -44,9 +44,11 @@ def check_header(name: str, header: list[str], needed: Sequence[str], optional: 
 
 
 def named(content: Iterable[list[str]], header: list[str]) -> Iterator[dict[str, str] | ValueError]:
-    """Rows by the names of `header`; a ValueError stands for one of another width."""
+    """Rows by the names of `header`; a ValueError stands for one of another width, and for the header once more."""
     for fields in content:
-        if len(fields) == len(header):
+        if fields == header:
+            yield ValueError("repeats the header: two files were put together")
+        elif len(fields) == len(header):
             yield dict(zip(header, fields, strict=True))
         else:
             yield ValueError(f"found {len(fields)} columns, expected {len(header)}")

@@ -1,50 +1,79 @@
 """KLUE-RE JSON: a list of objects with guid, sentence, subject_entity, object_entity, label, source.
 
-Entity offsets of the files are INCLUSIVE (`sentence[start_idx:end_idx + 1] == word`), those of some others are not
-(`data.offsets`); spans are made exclusive here.
+Entity offsets of KLUE's files are inclusive; spans are made exclusive in `entities.py`, which reads what others write,
+too.
 """
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.messages import listed, shown
+from data.readers import entities
 from data.readers.decoding import decode
-from data.readers.objects import ABSENT, listed_objects, value_of, written
+from data.readers.entities import advice, spans
+from data.readers.objects import ABSENT, label_in, listed_objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
-from data.schema import Example, Span
+from data.readers.row_ids import NUMBERED, id_column
+from data.schema import Example
 
-READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets")
+READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets", *entities.READS)
 LABEL = "label"
+NAMED = "; data.columns.text, subject and object name others"
+IDS = ("guid", "id")
 COLUMNS = ("guid", "sentence", "subject_entity", "object_entity")
-ENTITY_KEYS = ("word", "start_idx", "end_idx", "type")
-UNLABELLED = ("", "100")  # 100 is the placeholder of Boostcamp's test file
+PLACEHOLDER = True  # 100 stands for no label in Boostcamp's test file
 
 
-def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list:
+class Row(NamedTuple):
+    """A row of a file, and its number where that is its id."""
+
+    values: Any
+    number: int | None = None
+
+
+def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
     """The rows of the file `name`; a ValueError stands for one with a key twice. Raises ValueError where the file is
     no JSON list."""
-    return listed_objects(decode(raw, name), name, "KLUE-RE rows")
+    content = listed_objects(decode(raw, name), name, "KLUE-RE rows")
+    present = {key for key in IDS if any(isinstance(one, dict) and key in one for one in content)}
+    numbered = not id_column(options, present, IDS)
+    return [
+        one if isinstance(one, ValueError) else Row(one, number if numbered else None)
+        for number, one in enumerate(content, start=1)
+    ]
 
 
-def names(options: ReaderOptions, defaults: Sequence[str] = COLUMNS) -> list[str]:
-    """The columns of id, sentence, subject, object and label."""
-    return list(map(options.column, ("id", "text", "subject", "object", "label"), (*defaults, LABEL)))
+def names(options: ReaderOptions, values: Mapping, defaults: Sequence[str] = COLUMNS) -> list[str]:
+    """The columns of id, sentence, subject, object and label in a row or header."""
+    first = id_column(options, values, IDS) or defaults[0]
+    others = map(options.column, ("text", "subject", "object", "label"), (*defaults[1:], LABEL))
+    return [first, *others]
 
 
-def example(row: Any, options: ReaderOptions = DEFAULT) -> Example:
+def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
     """One row as an Example. Raises ValueError with what is wrong in it."""
+    row, number = row
     if not isinstance(row, dict):
         raise ValueError(f"found {type(row).__name__} {shown(row)}, expected an object")
-    columns = names(options)
+    columns = names(options, row)
     *needed, label = columns
     values = [value_of(row, key) for key in needed]
+    if number is not None:
+        values[0] = number
     if missing := [key for key, value in zip(needed, values, strict=True) if value is ABSENT]:
-        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {', '.join(columns)}")
-    return relation(values, value_of(row, label), row.get("source"), columns, options)
+        raise ValueError(f"no key {', '.join(missing)}; found {listed([*row])}; expected {', '.join(columns)}{NAMED}")
+    notes = () if number is None else (NUMBERED,)
+    return relation(values, value_of(row, label), row.get("source"), columns, options, notes)
 
 
-def relation(values: Sequence[Any], label: Any, source: Any, columns: Sequence[str], options: ReaderOptions) -> Example:
+def relation(
+    values: Sequence[Any],
+    label: Any,
+    source: Any,
+    columns: Sequence[str],
+    options: ReaderOptions,
+    notes: tuple[str, ...] = (),
+) -> Example:
     """An Example of `values`: id, sentence, subject and object; `columns` are their names and that of the label."""
     sentence = values[1]
     guid, label = written(values[0], columns[0]), written(None if label is ABSENT else label, columns[4])
@@ -52,53 +81,19 @@ def relation(values: Sequence[Any], label: Any, source: Any, columns: Sequence[s
         raise ValueError(f"{columns[1]} is {shown(sentence)}, expected a text")
     if not guid.strip():
         raise ValueError(f"{columns[0]} is empty")
-    exclusive = options.offsets == "exclusive"
     try:
-        subject, object = (
-            entity(value, column, exclusive) for value, column in zip(values[2:], columns[2:4], strict=True)
-        )
+        subject, object, read = spans(values[2:], columns[2:4], sentence, options)
         return Example(
             id=guid,
             text=sentence,
             subject=subject,
             object=object,
-            label=None if label in UNLABELLED else label,
+            label=label or None,
             source=source if isinstance(source, str) else "",
+            notes=(*notes, *read),
         )
     except ValueError as error:
-        if all(fits(value, sentence, not exclusive) for value in values[2:]):
-            raise ValueError(f"{error}; data.offsets {'inclusive' if exclusive else 'exclusive'} fits it") from None
-        raise
-
-
-def entity(value: Any, column: str, exclusive: bool = False) -> Span:
-    """A span from {word, start_idx, end_idx, type}; `exclusive` says that end_idx is one after the last character."""
-    if isinstance(value, ValueError):
-        raise ValueError(f"{column}: {value}")
-    if not isinstance(value, dict) or any(key not in value for key in ENTITY_KEYS):
-        raise ValueError(f"{column} is {shown(value, 120)}, expected an object with {', '.join(ENTITY_KEYS)}")
-    word, start, end, kind = (value[key] for key in ENTITY_KEYS)
-    for key, offset in (("start_idx", start), ("end_idx", end)):
-        if isinstance(offset, bool) or not isinstance(offset, Integral):  # NumPy's are whole numbers, too
-            raise ValueError(f"{column}: {key} is {shown(offset)}, expected a whole number")
-    if not isinstance(word, str) or not isinstance(kind, str) or not kind:
-        raise ValueError(f"{column}: word is {shown(word)} and type is {shown(kind)}, expected two texts")
-    if exclusive and start >= end:
-        raise ValueError(
-            f"{column}: start_idx {shown(start)} does not come before end_idx {shown(end)} (data.offsets exclusive)"
-        )
-    if start > end:
-        raise ValueError(f"{column}: start_idx {shown(start)} comes after end_idx {shown(end)} (both inclusive)")
-    return Span(start=int(start), end=int(end if exclusive else end + 1), text=word, type=kind)
-
-
-def fits(value: Any, sentence: str, exclusive: bool) -> bool:
-    """Whether an entity's word stands where its offsets say, read that way."""
-    try:
-        span = entity(value, "", exclusive)
-    except ValueError:
-        return False
-    return span.start >= 0 and sentence[span.start : span.end] == span.text
+        raise ValueError(f"{error}{advice(values[2:], columns[2:4], sentence, options)}") from None
 
 
 def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
@@ -108,4 +103,12 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     """
     if isinstance(row, str):
         return Example(str(number), row)
-    return example({options.column("id", COLUMNS[0]): str(number)} | dict(row), options)
+    numbered = not id_column(options, row, IDS) or (
+        options.columns.id is not None and str(options.columns.id) not in row
+    )
+    return example(Row(dict(row), number if numbered else None), options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row.values, options.column("label", LABEL))

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from data.messages import shown
@@ -82,3 +83,12 @@ def value_of(row: dict, name: str) -> Any:
     if isinstance(nested, ValueError):
         raise ValueError(f"{outer}: {nested}")
     return value_of(nested, inner) if isinstance(nested, dict) else ABSENT
+
+
+def label_in(row: Any, name: str) -> str | None:
+    """The label of a row that may be bad in whatever way; None where none is to be had."""
+    try:
+        value = value_of(row, name) if isinstance(row, Mapping) else ABSENT
+        return None if value is ABSENT else written(value, name) or None
+    except ValueError:
+        return None

@@ -1,7 +1,7 @@
 """What a reader is told besides the bytes of a file: which columns to read, how they are cut, what offsets mean."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 
@@ -13,7 +13,8 @@ class Columns:
     """
 
     id: str | int | None = None
-    """What tells rows apart, written to predictions. null = guid in klue, id in boostcamp and tacred, else the row."""
+    """What tells rows apart, written to predictions; row = the row's number, from 1. null = guid or id where there is
+    one, else the number."""
     text: str | int | None = None
     """The sentence. null = text in format text, sentence in klue and boostcamp."""
     text_pair: str | int | None = None
@@ -24,6 +25,14 @@ class Columns:
     """null = subject_entity (klue, boostcamp)."""
     object: str | int | None = None
     """null = object_entity (klue, boostcamp)."""
+    word: str | None = None
+    """Key of an entity's word inside subject and object (klue, boostcamp). null = word, or text, name, ..."""
+    start: str | None = None
+    """Key of its first character. null = start_idx, or start, begin, ..."""
+    end: str | None = None
+    """Key of its last character, or of one after it, see data.offsets. null = end_idx, or end, ..."""
+    type: str | None = None
+    """Key of its type. null = type, or entity_type, ner, tag, label."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class ReaderOptions:
     header: bool = True
     separator: Literal["auto", "tab", "comma", "semicolon"] = "auto"
     quoting: bool = True
-    offsets: Literal["inclusive", "exclusive"] | None = None
+    offsets: Literal["inclusive", "exclusive", "find"] | None = None
 
     def changed(self) -> dict[str, Any]:
         """Dotted names and values of what is not as it is by default."""
@@ -50,6 +59,9 @@ class ReaderOptions:
         columns = {f.name: flat[key] for f in fields(Columns) if (key := f"columns.{f.name}") in flat}
         own = {f.name: flat[f.name] for f in fields(cls) if f.name != "columns" and f.name in flat}
         return cls(Columns(**columns), **own)
+
+    def with_offsets(self, offsets: str) -> "ReaderOptions":
+        return replace(self, offsets=offsets)
 
     def column(self, name: str, default: str) -> str:
         """The name of the column `name`, that of the format where none is given."""

@@ -120,3 +120,8 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     Its number, from 1, is its id where it has none.
     """
     return example(Row(str(number), row, None)) if isinstance(row, str) else klue.from_python(row, number, options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses."""
+    return row.label

@@ -10,26 +10,37 @@ from typing import Any
 from data import sample
 from data.messages import shown
 from data.readers import FORMATS
+from data.readers.classes import Classes, class_of, with_class
 from data.readers.content import LARGE, FileBytes, read, sha256
 from data.readers.ids import FirstUse
 from data.readers.options import DEFAULT, ReaderOptions
-from data.schema import Example
+from data.readers.row_ids import ROW, USED_TWICE
+from data.schema import Example, RowError
 
 
 @dataclass(frozen=True)
 class Source:
-    """The raw bytes of one part of the data and the name that its messages carry."""
+    """The raw bytes of one part of the data and the name that its messages carry; `classes`: the label set that its
+    rows are read for, where it is known."""
 
     name: str
     raw: bytes | FileBytes
     format: str
     options: ReaderOptions = DEFAULT
+    classes: Classes | None = None
 
     @cached_property
     def identity(self) -> dict[str, str]:
         """What is read and how: SHA-256 of the bytes, the format, options that are not as by default."""
         changed = {name: str(value) for name, value in self.options.changed().items()}
+        if changed.get("columns.id") == ROW:  # what rows are called changes nothing that is trained on
+            del changed["columns.id"]
         return {"sha256": sha256(self.raw), "format": self.format} | changed
+
+    @property
+    def has_placeholder(self) -> bool:
+        """Whether a label 100 may stand for none."""
+        return getattr(FORMATS[self.format], "PLACEHOLDER", False)
 
     @property
     def label_hint(self) -> str:
@@ -46,7 +57,7 @@ class Source:
         for number, row in self.rows():
             example = self.example(row)
             repeated = first_use.problem(example.id, number) if isinstance(example, Example) else None
-            yield number, repeated or example
+            yield number, example if repeated is None else self.repeated(repeated, example)
 
     def rows(self) -> Iterator[tuple[int, Any]]:
         """(number from 1, row as the reader cuts it or ValueError). Raises ValueError as `examples` does."""
@@ -64,9 +75,22 @@ class Source:
     def example(self, row: Any) -> Example | ValueError:
         """A row as an Example, or what is wrong with it."""
         try:
-            return row if isinstance(row, ValueError) else FORMATS[self.format].example(row, self.options)
+            if isinstance(row, ValueError):
+                return row
+            example = FORMATS[self.format].example(row, self.options)
+            return with_class(example, self.classes, self.has_placeholder)
         except ValueError as error:
-            return error
+            return RowError(str(error), self.label_of_bad(row))
+
+    def repeated(self, problem: ValueError, example: Example) -> RowError:
+        """What is wrong with a row whose id was used before."""
+        reads = getattr(FORMATS[self.format], "READS", ())
+        return RowError(f"{problem}{USED_TWICE if 'columns.id' in reads else ''}", example.label)
+
+    def label_of_bad(self, row: Any) -> str | None:
+        reader = FORMATS[self.format]
+        text = reader.label(row, self.options) if hasattr(reader, "label") else None
+        return None if text is None else class_of(text, self.classes, self.has_placeholder)[0]
 
     def place(self, number: int) -> str:
         """Where row `number` stands, as messages say it; a format may know the line, too."""

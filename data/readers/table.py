@@ -2,7 +2,7 @@
 
 `data.columns` says where text, text_pair, label and id stand: names, or numbers from 1 in a file without a header
 (`data.header` false); `a.b` is the key b of the JSON object a. A row without an id has its number. Labels are read as
-text, without blanks around them; an empty one is none.
+text; an empty one is none.
 """
 
 import re
@@ -14,8 +14,9 @@ from data.messages import listed, shown
 from data.readers.content import FileBytes
 from data.readers.decoding import decode, head
 from data.readers.delimited import check_header, named, place_of, records
-from data.readers.objects import ABSENT, line_of, objects, value_of, written
+from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
+from data.readers.row_ids import NUMBERED, ROW, id_column
 from data.schema import Example
 
 KEYS = ("id", "text", "text_pair", "label")
@@ -27,8 +28,11 @@ JSON = re.compile(r"\s*(\[\s*[{\]]|\{)")  # a title may begin with a bracket, to
 
 
 class Row(NamedTuple):
+    """A row of a file, and the column of its id, empty where the number is its id."""
+
     number: int
     values: Any
+    id: str = ""
 
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
@@ -42,10 +46,13 @@ def stream(raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT) 
     text = head(raw, name)
     if is_json(text, options):
         found = objects(decode(bytes(raw), name), name, "objects")
+        filled = [one for one in found if isinstance(one, dict)]
+        header = ["id"] if filled and all("id" in one for one in filled) else []
     else:
-        found = table(raw, name, text, options)
+        found, header = table(raw, name, text, options)
+    id = id_column(options, header, ("id",))
     for number, one in enumerate(found, start=1):
-        yield one if isinstance(one, ValueError) else Row(number, one)
+        yield one if isinstance(one, ValueError) else Row(number, one, id)
 
 
 def is_json(text: str, options: ReaderOptions) -> bool:
@@ -53,19 +60,23 @@ def is_json(text: str, options: ReaderOptions) -> bool:
 
 
 def separator(text: str, options: ReaderOptions) -> str:
-    """The one that was given, or a TAB where the first line holds one, else a comma."""
+    """The one that was given, or a comma where the first line holds one and no TAB; a TAB, too, where it has one column
+    only, so that commas of its texts separate nothing."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
-    return SEPARATORS.get(options.separator) or ("\t" if "\t" in first else ",")
+    return SEPARATORS.get(options.separator) or ("," if "," in first and "\t" not in first else "\t")
 
 
 def table(
     raw: bytes | FileBytes, name: str, text: str, options: ReaderOptions
-) -> Iterator[dict[str, str] | ValueError]:
+) -> tuple[Iterator[dict[str, str] | ValueError], list[str]]:
+    """The rows by the names of their columns, and these names."""
     mark = separator(text, options)
     content = (fields for _, fields in records(raw, name, mark, options.quoting, QUOTES))
-    needed = [column(options, key) for key in ("text", "text_pair", "id") if column(options, key)]
     if options.header:
         header = next(content, [])
+        needed = [
+            *filter(None, (column(options, "text"), column(options, "text_pair"), id_column(options, header, ())))
+        ]
         advice = "name yours by data.columns.text and its like; for a file without names, data.header false"
         check_header(name, header, needed, [column(options, LABEL)], advice)
     else:
@@ -74,14 +85,14 @@ def table(
         header = [str(number) for number in range(1, len(first) + 1)]
         check_numbers(name, len(first), options)
     found = named(content, header)
-    return map(unmerged, found) if mark == "\t" else found
+    return map(unmerged, found) if mark == "\t" else found, header
 
 
 def check_numbers(name: str, width: int, options: ReaderOptions) -> None:
     """Raises ValueError where a column is no number of one."""
     for key in KEYS:
         given = column(options, key)
-        if given and given not in map(str, range(1, width + 1)):
+        if given and not (key == "id" and given == ROW) and given not in map(str, range(1, width + 1)):
             raise ValueError(
                 f"{name}: data.columns.{key} is {given!r}, expected a number from 1 to {width}: the file is read "
                 f"without a header, and its first row has {width} columns"
@@ -114,27 +125,29 @@ def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
     values = row.values
     if not isinstance(values, Mapping):
         raise ValueError(f"found {type(values).__name__} {shown(values)}, expected an object")
-    found = {key: value_of(values, column(options, key)) for key in KEYS if column(options, key)}
+    columns = {key: column(options, key) for key in KEYS} | {"id": row.id}
+    found = {key: value_of(values, name) for key, name in columns.items() if name}
     for key in ("text", "text_pair", "id"):
         if found.get(key) is ABSENT:
-            raise ValueError(
-                f"no key {column(options, key)}; found {listed([*values])}; data.columns.{key} names another"
-            )
+            raise ValueError(f"no key {columns[key]}; found {listed([*values])}; data.columns.{key} names another")
         if key != "id" and key in found and not isinstance(found[key], str):
-            raise ValueError(f"{column(options, key)} is {shown(found[key])}, expected a text")
+            raise ValueError(f"{columns[key]} is {shown(found[key])}, expected a text")
     if "text_pair" in found and not found["text_pair"].strip():
-        raise ValueError(f"{column(options, 'text_pair')} is empty")
-    identity = written(found["id"], column(options, "id")) if "id" in found else str(row.number)
+        raise ValueError(f"{columns['text_pair']} is empty")
+    identity = written(found["id"], row.id) if "id" in found else str(row.number)
     if not identity.strip():
-        raise ValueError(f"{column(options, 'id')} is empty")
-    return Example(identity, found["text"], found.get("text_pair"), label=label_of(found["label"], options))
+        raise ValueError(f"{row.id} is empty")
+    notes = () if row.id else (NUMBERED,)
+    return Example(
+        identity, found["text"], found.get("text_pair"), label=label_of(found["label"], options), notes=notes
+    )
 
 
 def label_of(value: Any, options: ReaderOptions) -> str | None:
     if value is ABSENT:
         return None
     text = str(value).lower() if isinstance(value, bool) else written(value, column(options, "label"))
-    return text.strip() or None
+    return text or None
 
 
 def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Example:
@@ -144,4 +157,10 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     """
     if isinstance(row, str):
         return Example(str(number), row)
-    return example(Row(number, {options.column("id", "id"): str(number)} | dict(row)), options)
+    id = id_column(options, row, ("id",))
+    return example(Row(number, dict(row), id if id in row else ""), options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row.values, column(options, "label"))

@@ -8,19 +8,22 @@ for files that differ. `h` and subj make the subject. The sentence is the words 
 Penn Treebank (-LRB-) as they were. Types are optional. Zhang et al. 2017, https://aclanthology.org/D17-1004.
 """
 
+import warnings
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from data.messages import listed, shown
 from data.readers.decoding import decode
-from data.readers.objects import ABSENT, line_of, objects, value_of, written
+from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
+from data.readers.row_ids import NUMBERED, id_column
 from data.schema import Example, Span
 
 READS = ("columns.id", "columns.label", "offsets")
 LABEL = "relation"
 BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
+ENOUGH = 20  # entities of a file; of real ones more than half are one word long
 OWN = ("subj_start", "subj_end", "obj_start", "obj_end")
 
 
@@ -39,9 +42,30 @@ class Place(NamedTuple):
 
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
-    """The rows of the file `name`; a ValueError stands for one that cannot be read."""
+    """The rows of the file `name`; a ValueError stands for one that cannot be read. Raises ValueError where the file
+    cannot be read as a whole: see `check_ends`."""
+    if options.offsets == "find":
+        raise ValueError(f"{name}: data.offsets find reads klue and boostcamp; expected inclusive or exclusive")
     found = objects(decode(raw, name), name, "objects with token, subj_start, ... or token, h, t")
+    if options.offsets is None:
+        check_ends(name, [one for one in found if isinstance(one, dict)])
     return [one if isinstance(one, ValueError) else Row(number, one) for number, one in enumerate(found, start=1)]
+
+
+def check_ends(name: str, found: list[dict]) -> None:
+    """Raises ValueError where TACRED's own form has exclusive ends, as public copies have: read as inclusive, no entity
+    of the whole file would be one word long."""
+    pairs = [(one.get(f"{role}_start"), one.get(f"{role}_end")) for one in found for role in ("subj", "obj")]
+    lengths = [end - start for start, end in pairs if type(start) is int and type(end) is int]
+    if not lengths or min(lengths) < 1:
+        return
+    told = (
+        f"{name}: read as TACRED's own files, whose ends are inclusive, none of {len(lengths):,} entities is one word "
+        "long; public copies have exclusive ends"
+    )
+    if len(lengths) >= ENOUGH:
+        raise ValueError(f"{told}: set data.offsets exclusive, or inclusive where the file is like that")
+    warnings.warn(f"{told}, which data.offsets exclusive reads", stacklevel=2)
 
 
 def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
@@ -62,16 +86,26 @@ def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
         raise ValueError(f"found {listed([*values])}, expected {', '.join(OWN)}, or h and t")
     offsets = options.offsets or ("inclusive" if own else "exclusive")
     places = [own_place(values, "subj"), own_place(values, "obj")] if own else [head(values, "h"), head(values, "t")]
-    id_column, label_column = options.column("id", "id"), options.column("label", LABEL)
-    identity, label = value_of(values, id_column), value_of(values, label_column)
-    if identity is ABSENT and options.columns.id is not None:
-        raise ValueError(f"no key {id_column}; found {listed([*values])}; data.columns.id names another")
-    identity = str(row.number) if identity is ABSENT else written(identity, id_column)
+    id, label_column = id_column(options, values, ("id",)), options.column("label", LABEL)
+    identity, label = value_of(values, id) if id else row.number, value_of(values, label_column)
+    if identity is ABSENT:
+        raise ValueError(f"no key {id}; found {listed([*values])}; data.columns.id names another")
+    identity = written(identity, id)
     if not identity.strip():
-        raise ValueError(f"{id_column} is empty")
+        raise ValueError(f"{id} is empty")
     label = "" if label is ABSENT else written(label, label_column)
     text, spans = sentence(words, places, offsets)
-    return Example(identity, text, subject=spans[0], object=spans[1], label=label or None)
+    other = {"inclusive": "exclusive", "exclusive": "inclusive"}[offsets]
+    if spans[0].overlaps(spans[1]) and not any(misfit(words, one, other) for one in places):
+        spans_by_other = sentence(words, places, other)[1]
+        if not spans_by_other[0].overlaps(spans_by_other[1]):
+            raise ValueError(
+                f"subject {shown(spans[0].text)} and object {shown(spans[1].text)} overlap in the sentence; "
+                f"data.offsets {other} fits it"
+            )
+    return Example(
+        identity, text, subject=spans[0], object=spans[1], label=label or None, notes=() if id else (NUMBERED,)
+    )
 
 
 def own_place(values: dict, role: str) -> Place:
@@ -145,3 +179,8 @@ def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAUL
     Its number, from 1, is its id where it has none.
     """
     return Example(str(number), row) if isinstance(row, str) else example(Row(number, dict(row)), options)
+
+
+def label(row: Row, options: ReaderOptions = DEFAULT) -> str | None:
+    """The label of a row that `example` refuses, if it can be told."""
+    return label_in(row.values, options.column("label", LABEL))

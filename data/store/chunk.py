@@ -1,11 +1,13 @@
 """Some rows in, their part of the token store out: what one process does at a time."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 
+from data.alike import nearly
 from data.encode import Encoded, Encoder
 from data.messages import shown
 from data.readers.source import Source
@@ -13,14 +15,21 @@ from data.schema import Example
 from data.sentences import sentence_key
 from data.store.words import Texts
 
+UNLISTED = "entity types that data.types does not list, and that neither marker nor embedding reads"
+
+
+LEARN = "; data.labels learned takes those of the training rows"
+
 
 @dataclass
 class Chunk:
     """Encoded rows as the store's columns, with lengths in place of offsets.
 
     `lists` (column -> a value or array a row) are filled by `append` and become `columns` at the end; `per_token` are
-    the extra inputs with a number a token. `bad`: [row, reason] of rows that were left out; `ids`: row -> id of every
-    row that is an example; `mismatch`: what is wrong between two rows of the chunk.
+    the extra inputs with a number a token. `bad`: [row, reason] of rows that were left out, `lost`:
+    how many there are of each label, where that can be told; `ids`: row -> id of every
+    row that is an example; `mismatch`: what is wrong between two rows of the chunk; `notes`: rows of each of
+    `Example.notes`.
     """
 
     lists: dict[str, list] = field(default_factory=dict)
@@ -32,9 +41,11 @@ class Chunk:
     seen: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"tokens": 0, "unknown": 0, "cut": 0, "wide": 0})
     bad: list[list] = field(default_factory=list)
+    lost: Counter = field(default_factory=Counter)
     ids: dict[int, str] = field(default_factory=dict)
     mismatch: str = ""
     texts: Texts = field(default_factory=Texts)
+    notes: Counter = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,15 @@ class Task:
     def identity(self) -> tuple:
         """What makes the store what it is, but for the code."""
         labels = list(self.number_of)
-        return self.source.identity, self.encoder.fingerprint, labels, self.need_labels, self.learned, self.stop
+        return (
+            self.source.identity,
+            self.encoder.fingerprint,
+            labels,
+            self.need_labels,
+            self.learned,
+            self.stop,
+            self.encoder.needs_types,
+        )
 
     def encode(self, rows: Iterable[tuple[int, Example | ValueError]]) -> Chunk:
         """The chunk of (row number, Example or what is wrong with the row)."""
@@ -69,10 +88,12 @@ class Task:
             result = next(encoded) if problem is None else problem
             if isinstance(result, ValueError):
                 made.bad.append([number, str(result)])
+                made.lost.update([label] if (label := getattr(example, "label", None)) is not None else [])
                 if self.stop:
                     break
                 continue
             append(made, result, example, self.number_of)
+            made.notes.update([UNLISTED] if self.encoder.unlisted(example) else [])
             if made.mismatch:
                 break
         close(made, self.encoder.unknown)
@@ -86,9 +107,10 @@ class Task:
             return ValueError("the row has no label, which training and evaluation need" + self.source.label_hint)
         if example.label is None or example.label in self.number_of:
             return None
-        known, advice = ", ".join(self.number_of)[:1000], ""
+        known, alike = ", ".join(self.number_of)[:1000], nearly(example.label, [*self.number_of])
+        advice = alike or LEARN
         if self.learned:
-            known, advice = f"{known} (learned from the training rows)", "; give it a file with all labels"
+            known, advice = f"{known} (learned from the training rows)", alike or "; give it a file with all labels"
         return ValueError(f"unknown label {shown(example.label)}; data.labels lists {known}{advice}")
 
 
@@ -117,6 +139,7 @@ def append(made: Chunk, result: Encoded, example: Example, number_of: dict[str, 
     for name, value in values.items():
         made.lists.setdefault(name, []).append(value)
     made.rows += 1
+    made.notes.update(example.notes)
     made.counts["cut"] += result.cut
     made.counts["wide"] += result.wide
     made.texts.add(example.text, result.pieces, result.unknown, result.lost)

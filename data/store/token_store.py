@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from data.reasons import skipped_facts, skipped_lines
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Chunk, Task, different
 from data.store.words import WordCount
@@ -30,8 +32,9 @@ class TokenStore:
     example; spans (N, 2, 3, 2) int32: see `markers.Marked`, inside the example; types (N, 2) int8; labels (N,) int64,
     -1 where unlabelled; sentences (N,) int64: see `sentences.sentence_key`; ids: utf-8 bytes with id_offsets (N+1,);
     extra: name -> (N,) or (T,) int32.
-    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...], and
-    under words how well the tokenizer knows the language, see `words.WordCount`.
+    `facts` counts what was met while encoding: rows, tokens, unknown, cut, wide, skipped [[row, reason], ...],
+    lost {label: skipped rows}, notes {what a reader did on its own: rows}, and under words how well the tokenizer knows
+    the language, see `words.WordCount`.
     """
 
     tokens: np.ndarray
@@ -106,6 +109,8 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
     them.
     """
     facts = {"rows": 0, "tokens": 0, "unknown": 0, "cut": 0, "wide": 0, "skipped": []}
+    notes: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
     words = WordCount()
     first: Chunk | None = None
     # disable=None: no bar where the output is no terminal
@@ -118,6 +123,8 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             first = first or (chunk if chunk.rows else None)
             check_order(task, first, chunk)
             facts["skipped"] += chunk.bad
+            notes += chunk.notes
+            lost += chunk.lost
             words.join(chunk.texts)
             if chunk.rows:
                 append(arrays, chunk, facts["tokens"])
@@ -125,10 +132,11 @@ def write(folder: Path, task: Task, quiet: bool, processes: int) -> None:
             for name, count in chunk.counts.items():
                 facts[name] += count
         if first is None:
-            raise ValueError(
-                f"{task.source.name}: all {len(facts['skipped'])} rows are bad; the first: {facts['skipped'][0][1]}"
-            )
+            bad = facts["skipped"]
+            others = "".join(f"; {line}" for line in skipped_lines(skipped_facts(bad, {}, {}, 1))[2:])
+            raise ValueError(f"{task.source.name}: all {len(bad)} rows are bad; the first: {bad[0][1]}{others}")
         arrays.close()
+    facts |= {"notes": dict(notes), "lost": dict(lost)}
     facts["words"] = words.facts(task.encoder.tokenizer)
     meta = json.dumps({"facts": facts, "extra": sorted(first.extra)}, ensure_ascii=False)
     (folder / "store.json").write_text(meta, encoding="utf-8")

@@ -59,7 +59,11 @@ def unrepeated(task: Task, part: list[tuple[int, Any]], chunk: Chunk, first_use:
     repeated = {number: p for number, id in chunk.ids.items() if (p := first_use.problem(id, number))}
     if not repeated:
         return chunk
-    return task.encode([(number, repeated.get(number) or task.source.example(row)) for number, row in part])
+    examples = [(number, task.source.example(row)) for number, row in part]
+    return task.encode(
+        (number, task.source.repeated(repeated[number], example) if number in repeated else example)
+        for number, example in examples
+    )
 
 
 class Workers:

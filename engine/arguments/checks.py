@@ -1,5 +1,8 @@
 """What types cannot say of a configuration: ranges, combinations, options that do nothing."""
 
+import dataclasses
+
+from data.labels import LEARNED
 from engine.config import Config, ModelConfig, shown
 from engine.notify.deliver import OUTCOMES, VARIABLE, address
 
@@ -20,7 +23,10 @@ def without_effect(config: Config, given) -> list[str]:
             config.data.format == "text" and config.data.query != "none",
             "data.format text has no entities",
         ),
-        "data.types": (config.data.format in ("text", "semeval"), f"data.format {config.data.format} has no types"),
+        "data.types": (
+            config.data.format in ("text", "inline", "semeval"),
+            f"data.format {config.data.format} has no types",
+        ),
         "data.type_words": (config.data.marker not in ("typed", "typed_punct"), f"data.marker is {config.data.marker}"),
     }
     return [
@@ -71,7 +77,14 @@ def check(config: Config) -> None:
         "a number above 0, or null",
     )
     require(config.model.dropout is None or 0 <= config.model.dropout < 1, "model.dropout", "0 up to below 1, or null")
-    require(len(set(config.data.types)) == len(config.data.types) > 0, "data.types", "different names")
+    for name in (each.name for each in dataclasses.fields(config.data.columns)):
+        require(getattr(config.data.columns, name) != "", f"data.columns.{name}", "the name of a column, or null")
+    require(0 <= config.data.max_skipped <= 1, "data.max_skipped", "a share of the rows, 0 to 1")
+    require(
+        config.data.types == LEARNED or len(set(config.data.types)) == len(config.data.types) > 0,
+        "data.types",
+        "different names",
+    )
     require(set(config.notify.when) <= set(OUTCOMES), "notify.when", f"a list of {', '.join(OUTCOMES)}")
     name = config.run.name
     require(

@@ -7,7 +7,6 @@ nearest key; several problems are told at once.
 
 import dataclasses
 import re
-import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from data.readers.options import unread
 from engine.arguments.checks import check, without_effect
 from engine.arguments.constructors import CHOICES, OPTIONS, choices, choose, spread_options
 from engine.arguments.help import train_help
+from engine.arguments.texts import UNREAD, as_text, hint_at, members, one_of_many
 from engine.config import Config, LossConfig, reader_options, shown
 
 DEFAULT = Path(__file__).resolve().parents[2] / "configs" / "sample.yaml"
@@ -65,11 +65,15 @@ def parse(argv: Sequence[str]) -> tuple[Config, Path, list[str]]:
     for key, value in (flat | given).items():
         used = own if key in options else parser
         try:  # one key at a time, so that all problems are told at once
-            merged[key] = parse_value(used, key, value, from_file=not isinstance(value, str) or key not in given)
+            from_file = not isinstance(value, str) or key not in given
+            text = as_text(value, known.get(key, Any), from_file)
+            merged[key] = parse_value(used, key, value, from_file) if text is UNREAD else text
             if merged[key] is None and not allows_null(known[key]):  # jsonargparse lets null through everywhere
                 raise TypeError("null")
         except (ArgumentError, TypeError, ValueError) as error:
-            problems.append(f"{key}: got {shown(value)}, expected {expected(known[key], error)}")
+            problems.append(
+                f"{key}: got {shown(value)}, expected {expected(known[key], error)}{hint_at(value, known[key])}"
+            )
     if problems:
         raise ValueError("\n".join(problems))
     config = assemble(merged, chosen)
@@ -194,8 +198,7 @@ def is_known(key: str, known: dict[str, Any]) -> bool:
 
 def holds_keys(hint: Any) -> bool:
     """Whether it is a dictionary, or may be one."""
-    parts = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
-    return any(dict in (part, typing.get_origin(part)) for part in parts)
+    return any(dict in (part, typing.get_origin(part)) for part in members(hint))
 
 
 def group_dict_keys(given: dict[str, str], known: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def group_dict_keys(given: dict[str, str], known: dict[str, Any], written: dict[
         if owner in given:
             raise ValueError(f"{key}: {owner} is given as a whole, too; use one of both")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = one_of_many(value, known[owner])
         except yaml.YAMLError:
             raise ValueError(f"{key}: got {value!r}, expected a value as YAML writes it") from None
         before = written.get(owner)
@@ -243,15 +246,13 @@ def parse_value(parser: ArgumentParser, key: str, value: Any, from_file: bool) -
 
 
 def allows_null(hint: Any) -> bool:
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return any(allows_null(part) for part in typing.get_args(hint))
-    return hint in (Any, type(None))
+    return bool({Any, type(None)} & {*members(hint)})
 
 
 def expected(hint: Any, error: Exception) -> str:
     """A type in words: a whole number, one of a, b, or null."""
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return " or ".join(expected(part, error) for part in typing.get_args(hint))
+    if len(parts := members(hint)) > 1:
+        return " or ".join(expected(part, error) for part in parts)
     if typing.get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data import sample
 from data.encode import Encoder, EncodingOptions
-from data.markers import descriptions
+from data.markers import descriptions, reads_types
 from engine.config import Config, ModelConfig
 from models import MODELS
 from models.backbone import scratch_config, set_dropout
@@ -41,7 +41,9 @@ def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict
         types=tuple(config.data.types),
         max_length=config.data.max_length,
     )
-    encoder = Encoder(tokenizer, options)
+    # who writes a model may read batch.types in it
+    needs_types = config.model.name != "relation" or reads_types(config.data.marker, config.model.entity_embeddings)
+    encoder = Encoder(tokenizer, options, needs_types)
     cls_stands_first(config.model, encoder, name)
     return tokenizer, encoder, new
 

@@ -13,7 +13,7 @@ from data.readers import FORMATS
 from engine.checkpoint.checkpoints import Checkpoints
 from engine.checkpoint.folder import RunFolder
 from engine.checkpoint.resume import open_run, run_facts, run_name
-from engine.compose.data import read_data
+from engine.compose.data import read_data, with_types_of
 from engine.compose.hold_out import Store
 from engine.compose.loss import make_loss, tell_idle
 from engine.compose.model import check_parts, make_model, prepare_backbone
@@ -50,6 +50,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
 
     # data first: it needs no other process, so nobody waits in a collective call while one of them tokenises
     data = read_data(config, quiet)
+    config = with_types_of(config, data)
     with meeting():
         accelerator = make_accelerator(precision)
         stop.join(accelerator)
@@ -64,7 +65,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     loader = make_loader(config, train, loss_fn, accelerator)
     total = total_updates(loader.updates_per_epoch, config.train.epochs, config.train.max_updates)
     tell_idle(loss_fn, model, loader.updates_per_epoch, total)
-    described = describe(config, data.files, data.labels, loader, total, model, accelerator, precision, threads, notes)
+    described = describe(config, data, loader, total, model, accelerator, precision, threads, notes)
 
     name_units(accelerator, model)
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second

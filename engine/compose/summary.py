@@ -3,16 +3,17 @@
 from accelerate import Accelerator
 from transformers import PreTrainedModel
 
+from data.reasons import skipped_lines
 from data.store.token_store import TokenStore
 from engine.config import Config
 from engine.loader import Loader
 from engine.optim import describe_groups
+from engine.parts import Data
 
 
 def describe(
     config: Config,
-    stores: dict[str, TokenStore],
-    labels: list[str],
+    data: Data,
     loader: Loader,
     total: int,
     model: PreTrainedModel,
@@ -23,7 +24,7 @@ def describe(
 ) -> str:
     """The resolved configuration and what follows from it. `notes`: lines about the model's making."""
     lines = [config.to_yaml().rstrip(), ""]
-    for part, store in stores.items():
+    for part, store in data.files.items():
         facts = store.facts
         lines.append(
             f"{part:<12} {facts['rows']:,} examples, {facts['tokens']:,} tokens "
@@ -35,12 +36,9 @@ def describe(
         lines += [f"{'':<12} {facts[key]:,} {text}" for key, text in met.items() if facts[key]]
         if lost := facts["words"]["lost"]:
             lines.append(f"{'':<12} {lost:,} characters that no token covers")
-        if facts["skipped"]:
-            lines.append(
-                f"{'':<12} {len(facts['skipped']):,} bad rows skipped; the first: row {facts['skipped'][0][0]}"
-            )
+        lines += [f"{'':<12} {line}" for line in skipped_lines(data.facts["skipped"][part])]
     if config.data.labels == "learned":
-        lines.append(f"{'labels':<12} {len(labels)} learned from data.train: {', '.join(labels)[:200]}")
+        lines.append(f"{'labels':<12} {len(data.labels)} learned from data.train: {', '.join(data.labels)[:200]}")
     per_epoch = loader.updates_per_epoch
     parameters = sum(p.numel() for p in model.parameters())
     sharded = ", sharded (FSDP2)" if accelerator.is_fsdp2 else ""
@@ -55,3 +53,12 @@ def describe(
         describe_groups(model, config.optim),
     ]
     return "\n".join(lines)
+
+
+def reading_lines(stores: dict[str, TokenStore]) -> list[str]:
+    """What readers did on their own to read rows of each part, and of how many."""
+    return [
+        f"{part:<12} {rows:,} of {store.facts['rows']:,} rows: {note}"
+        for part, store in stores.items()
+        for note, rows in sorted(store.facts["notes"].items(), key=lambda item: -item[1])
+    ]

@@ -9,18 +9,21 @@ in a folder under run.dir (named run.name, or data- and the time): report.md, du
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from data.duplicates import triple_key
+from data.labels import LEARNED
+from data.messages import listed
 from data.readers.source import Source
 from data.store.token_store import TokenStore
 from engine.arguments.help import data_lines
 from engine.arguments.parse import parse
 from engine.atomic import write_text
 from engine.command import Progress, option_parser, run
-from engine.compose.data import open_part, read_data
+from engine.compose.data import entity_types, open_part, read_data, with_types_of
 from engine.compose.run import check_names
 from engine.config import Config
 from engine.data_report import figures as data_figures
@@ -56,15 +59,17 @@ def print_report(argv: Sequence[str], progress: Progress) -> None:
 
 def report(config: Config, folder: Path, progress: Progress) -> str:
     """Leave the report in `folder`; returns the text to print."""
+    config, more = with_all_types(config)
     data = read_data(config, quiet=False)
+    config = with_types_of(config, data)
     parts, repeated = {}, []
     for name, store in data.files.items():
         location = config.data.train if name == "train" else config.data.dev
-        source = open_part(config, name, location)
+        source = open_part(config, name, location, data.labels)
         parts[name] = read_part(name, location, source, store)
         chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)
-    tables = [*sections(parts, data.labels, config), *run_parts(data.notes)]
+    tables = [*sections(parts, data.labels, config), *run_parts([*more, *data.notes])]
     kinds = type_lines(parts["train"], data.labels, config.data.types)
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +86,21 @@ def report(config: Config, folder: Path, progress: Progress) -> str:
     for name, figure in pictures.items():
         figures.save(folder / f"{name}.png", figures.pixels(figure))
     return "\n\n".join([*map(as_text, tables), f"report       {folder / 'report.md'}"])
+
+
+def with_all_types(config: Config) -> tuple[Config, list[str]]:
+    """The configuration with every entity type of the files, and a line about those that data.types lacks: a report
+    counts what a run would refuse."""
+    if config.data.types == LEARNED:
+        return config, []
+    locations = {"train": config.data.train, "dev": config.data.dev}
+    parts = [open_part(config, part, location) for part, location in locations.items() if location is not None]
+    examples = (example for source in parts for _, example in source.examples())
+    more = [name for name in entity_types(examples) if name not in config.data.types]
+    if not more:
+        return config, []
+    line = f"{'types':<12} {listed(more)} are not in data.types: a run needs them there, or data.types learned"
+    return replace(config, data=replace(config.data, types=[*config.data.types, *more])), [line]
 
 
 def as_markdown(section: Section) -> str:

@@ -15,7 +15,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,19 +25,21 @@ from tqdm import tqdm
 
 from data.labels import negative_number
 from data.readers import FORMATS
+from data.readers.classes import Classes
 from data.readers.options import ReaderOptions
-from data.readers.source import Source, open_source
-from data.schema import Example
+from data.readers.source import open_source
 from data.sentences import sentence_key
 from engine.arguments.help import reader_lines
 from engine.arguments.parse import parse
+from engine.atomic import write_text
 from engine.command import Progress, option_parser, read_options
 from engine.command import run as run_command
 from engine.config import reader_options
 from engine.distributed.device import set_threads
+from engine.predict.check import check_rows, examples
 from engine.predict.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
 from engine.predict.vote import VOTES, check_weights
-from engine.report.writers import WRITERS, Output, Row, digits
+from engine.report.writers import WRITERS, Output, Row, csv_line, digits
 from engine.scores.intervals import bootstrap, intervals_line
 from engine.scores.metrics import absent_lines, headline
 from engine.scores.prior import prior_of
@@ -92,6 +94,12 @@ def arguments() -> argparse.ArgumentParser:
     files.add_argument("--format", choices=WRITERS, default="csv", help="of the output (default: csv)")
     files.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     files.add_argument("--unlabelled", action="store_true", help="do not look at the labels of the file")
+    files.add_argument(
+        "--on_bad_row",
+        choices=("error", "skip"),
+        default="error",
+        help="skip: left out and listed in <output>.skipped.csv (default: error)",
+    )
     vote = parser.add_argument_group("vote and scores")
     vote.add_argument(
         "--vote", choices=VOTES, default="soft", help="mean of the probabilities, or majority (default: soft)"
@@ -129,16 +137,18 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
     if Path(own.input).exists() and output.path.exists() and os.path.samefile(own.input, output.path):
         raise ValueError(f"--output: {own.output} is the input")
     source = open_source(own.input, settings.format, "dev", "--input", settings.options)
+    source = replace(source, classes=Classes(tuple(labels), settings.numbered))
     set_threads(own.threads)
     predictors = [Predictor(folder, own.device, own.precision, own.batch_size) for folder in folders]
     for name, predictor in zip(names, predictors, strict=True):
         print(f"{name}: {predictor.precision} on {predictor.device}, data.marker {predictor.encoder.options.marker}")
-    total = check_rows(source, predictors, own.unlabelled)
+    checked = check_rows(source, predictors, own.unlabelled, own.on_bad_row == "skip")
+    total = checked.rows
 
     output.open(head)
     progress.begun = True
     started, gold, parts, sentences = time.monotonic(), [], [], []
-    rows = examples(source, own.unlabelled)
+    rows = examples(source, own.unlabelled, [number for number, _ in checked.bad])
     title = "predicting" if len(names) == 1 else f"predicting with {len(names)} runs"
     with tqdm(total=total * len(names), desc=title, unit=" rows", disable=None, leave=False) as bar:
         while part := list(islice(rows, CHUNK)):
@@ -157,6 +167,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
             sentences += [sentence_key(part[number][1].text) for number in labelled]
             parts.append(probabilities[labelled])
     output.close()
+    written_to = write_skipped(output.path, checked.bad)
     seconds, lines = time.monotonic() - started, []
     if gold:
         gold, negative = np.array(gold), negative_number(settings.negative_label, labels)
@@ -164,7 +175,18 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
         scored = Scored(gold, np.concatenate(parts), negative, labels, prior, np.array(sentences))
         lines = score_lines(scored, settings.resamples, total)
     speed = f"{output.rows:,} in {seconds:.1f} s, {output.rows / max(seconds, 1e-9):,.0f} rows/s"
-    return "\n".join([*lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"])
+    lines = [*checked.lines(), *lines, f"{'rows':<15} {speed}", f"{'written to':<15} {output.path}"]
+    return "\n".join([*lines, *written_to])
+
+
+def write_skipped(path: Path, bad: Sequence[Sequence]) -> list[str]:
+    """The rows that were left out and why, beside the output; says where. An earlier list goes where none was."""
+    beside = path.with_name(f"{path.name}.skipped.csv")
+    if not bad:
+        beside.unlink(missing_ok=True)
+        return []
+    write_text(beside, csv_line(["row", "reason"]) + "".join(map(csv_line, bad)))
+    return [f"{'left out':<15} {beside}"]
 
 
 def written(probabilities: np.ndarray) -> tuple[np.ndarray, list[list[str]]]:
@@ -206,30 +228,6 @@ def reading(settings: Sequence[Settings], names: Sequence[str], rest: Sequence[s
 
     options = ReaderOptions.from_flat({key.removeprefix("data."): value for key, value in chosen.items()})
     return replace(settings[0], format=chosen["data.format"], options=options)
-
-
-def examples(source: Source, unlabelled: bool) -> Iterator[tuple[int, Example | ValueError]]:
-    for number, example in source.examples():
-        if unlabelled and isinstance(example, Example):
-            example = replace(example, label=None)
-        yield number, example
-
-
-def check_rows(source: Source, predictors: Sequence[Predictor], unlabelled: bool) -> int:
-    """How many rows there are. Raises ValueError for the first bad one, before anything is predicted."""
-    total, number_of = 0, predictors[0].number_of
-    for number, example in examples(source, unlabelled):
-        problem = example if isinstance(example, ValueError) else None
-        if problem is None and example.label is not None and example.label not in number_of:
-            problem = ValueError(
-                f"unknown label {example.label!r:.80}; the model has {', '.join(number_of)[:500]}; --unlabelled leaves "
-                "the labels of the file unread"
-            )
-        problem = problem or next(filter(None, (predictor.problem(example) for predictor in predictors)), None)
-        if problem is not None:
-            raise ValueError(f"{source.name}, {source.place(number)}: {problem}")
-        total += 1
-    return total
 
 
 def score_lines(scored: Scored, resamples: int, total: int) -> list[str]:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from data.encode import Encoder, EncodingOptions
+from data.markers import reads_types
 from data.readers import FORMATS
 from data.readers.options import ReaderOptions
 from data.readers.source import Source
@@ -52,6 +53,7 @@ class Settings:
     precision: str = "fp32"
     label_prior: str = "none"
     resamples: int = EvalConfig.resamples
+    numbered: bool = False
 
 
 class Predictor:
@@ -84,6 +86,8 @@ class Predictor:
         pool = getattr(self.model, "pool", None)
         head = getattr(self.model, "head", None)
         self.needs_entities = getattr(pool, "needs_entities", False) and not getattr(head, "reads_sentence", False)
+        embeddings = getattr(self.model.config, "entity_embeddings", ["type"])  # another model may read them, too
+        self.encoder.needs_types = reads_types(self.encoder.options.marker, embeddings)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
 
     def __call__(self, rows: Iterable[Any]) -> Prediction:
@@ -135,6 +139,10 @@ class Predictor:
             raise ValueError(f"{place}: {reason}")
         store = in_memory(chunk)
         return store, self.probabilities(store, progress)
+
+    def unreadable(self, rows: Sequence[tuple[int, Example]], source: Source) -> list[list]:
+        """[number, reason] of the rows that cannot be encoded."""
+        return Task(source, self.encoder, self.number_of, need_labels=False, learned=False, stop=False).encode(rows).bad
 
     def problem(self, example: Example) -> ValueError | None:
         """What this model cannot read of an example that is one."""
@@ -224,6 +232,7 @@ def settings_of(folder: Path) -> Settings:
                 values["precision"],
                 values.get("label_prior", "none"),
                 values.get("resamples", EvalConfig.resamples),
+                values.get("numbered", False),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None

@@ -158,7 +158,7 @@ def out_of_fold(folder: Path, options: argparse.Namespace, config: Config, seed:
         if twice := rows.keys() & {*tables[-1].ids}:
             raise ValueError(f"{path}: {len(twice):,} rows are in the dev part of another fold, too")
         rows |= {row.id: row for row in tables[-1].rows()}
-    examples = (example for _, example in open_part(config, "train", config.data.train).examples())
+    examples = (example for _, example in open_part(config, "train", config.data.train, tables[0].labels).examples())
     labelled = [e for e in examples if isinstance(e, Example) and e.label is not None]
     ids = {example.id: example.label for example in labelled}
     if len(missing := [id for id in ids if id not in rows]) != 0 and config.data.on_bad_row == "error":

@@ -50,7 +50,7 @@ def examples_again(run: Run, ids: set[str]) -> dict:
     part, location = ("dev", run.config.data.dev) if own else ("train", run.config.data.train)
     before = run.parts.checkpoints.facts["fixed"]["data"][part]
     try:
-        source = open_part(run.config, part, location)
+        source = open_part(run.config, part, location, run.data.labels)
         if source.identity["sha256"] != before["sha256"]:
             raise ValueError(f"data.{part}: {location} was changed since the run began")
         read = (example for _, example in source.examples() if not isinstance(example, ValueError))
@@ -102,6 +102,7 @@ def finish(run: Run, state: State) -> dict | None:
         "peak_memory": peak_memory(accelerator.device),
         "precision": run.precision,
         "skipped_rows": run.data.files["train"].facts["skipped"],
+        "skipped_dev_rows": run.data.files["dev"].facts["skipped"] if "dev" in run.data.files else [],
         "data": run.data.facts,
     }
 

@@ -33,7 +33,7 @@ from engine.arguments.parse import parse
 from engine.atomic import write_text
 from engine.command import Progress, option_parser, read_options, run
 from engine.compose.corpus_checks import rows_without_entities
-from engine.compose.data import read_data
+from engine.compose.data import read_data, with_types_of
 from engine.compose.loss import check_loss
 from engine.compose.model import check_parts, make_model
 from engine.compose.run import check_names
@@ -160,6 +160,7 @@ def run_probes(config: Config, options: argparse.Namespace, names: list[str], se
     check_names(config)
     set_threads(config.run.threads)
     data = read_data(config, quiet=False)
+    config = with_types_of(config, data)
     torch.manual_seed(config.run.seed)
     model = make_model(config, data.tokenizer, data.new, len(data.labels))
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")

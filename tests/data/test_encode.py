@@ -437,7 +437,8 @@ def test_errors_stand_in_their_rows_place():
         "Encoded",
     ]
     assert str(results[1]) == (
-        "entity type 'CLS' is none of PER, ORG, LOC, DAT, POH, NOH; list the types of your data in data.types"
+        "entity type 'CLS' is none of PER, ORG, LOC, DAT, POH, NOH; list the types of your data in data.types, or set "
+        "it to learned"
     )
     assert str(results[3]) == "the tokenizer drops the subject '\\u200b': it yields no token"
     for n, example in ((0, EXAMPLES[0]), (2, EXAMPLES[1]), (4, EXAMPLES[2])):

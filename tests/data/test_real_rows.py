@@ -8,6 +8,7 @@ below are of exactly those rows.
 
 import csv
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from data.encode import Encoder, EncodingOptions
 from data.labels import KLUE
 from data.markers import mark
+from data.readers.classes import Classes
 from data.readers.source import open_source
 from data.schema import Example
 from engine.plan import Plan
@@ -35,7 +37,8 @@ pytestmark = [
 
 @cache
 def examples(path: Path) -> list[Example]:
-    found = [one for _, one in open_source(str(path), "auto", "train", "data.train").examples()]
+    source = open_source(str(path), "auto", "train", "data.train")
+    found = [one for _, one in replace(source, classes=Classes(KLUE)).examples()]
     assert not [one for one in found if isinstance(one, ValueError)]
     return found
 

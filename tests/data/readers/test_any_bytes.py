@@ -24,6 +24,7 @@ FILES = [
      '1\t"a <e1>b</e1> <e2>c</e2>"\nOther\nComment: x\n\n2\t"<e1>b</e1> <e2>c</e2>"\nOther\n', ReaderOptions()),
     ("tacred", json.dumps([OWN, HEAD]), ReaderOptions()),
     ("tacred", json.dumps(OWN) + "\n" + json.dumps(HEAD, ensure_ascii=False), ReaderOptions(offsets="inclusive")),
+    ("inline", "text,label\n[[가]]는 <<나>>,x\n<e1>가</e1> <e2> 나 </e2>,y\n", ReaderOptions()),
     ("text", json.dumps(TEXTS), ReaderOptions(columns=COLUMNS)),
     ("text", "\n".join(map(json.dumps, TEXTS)), ReaderOptions(columns=COLUMNS)),
     ("text", 'id,text,b,a.l\n1,"가, ""나""",다,x\n2,라,마,y\n', ReaderOptions(columns=COLUMNS)),

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from data.labels import BOOSTCAMP, KLUE, label_list
 from data.readers import FORMATS, boostcamp, klue
+from data.readers.classes import Classes
+from data.readers.entities import KEYS
 from data.readers.options import Columns, ReaderOptions
 from data.readers.source import Source, detect, open_source
 from data.schema import Example, Span
@@ -148,8 +150,9 @@ def test_byte_order_mark_is_skipped_with_a_warning_that_names_the_file(format, w
 @pytest.mark.parametrize("label", [100, "100", "", None])
 def test_no_label(label):
     rows = [make_rows()[0] | {"label": label}]
-    assert read(as_json(rows), "klue")[0].label is None
-    assert read(as_csv(rows), "boostcamp")[0].label is None
+    for raw, format in ((as_json(rows), "klue"), (as_csv(rows), "boostcamp")):
+        source = Source("rows", raw, format, classes=Classes(KLUE, numbered=True))
+        assert [example.label for _, example in source.examples()] == [None]
 
 
 def test_missing_label_and_source_columns():
@@ -199,8 +202,8 @@ BAD_FILES = {
     "two lists": ("klue", b"[]\n[]\n", ["bad.file: no valid JSON (Extra data: line 2"]),
     "deep json": ("klue", b"[" * 100_000, ["bad.file", "nested"]),
     "long number": ("klue", b"[" + b"9" * 5000 + b"]", ["bad.file", "4300 digits"]),
-    "columns": ("boostcamp", b"idx,sentence\n", ["no column id, subject_entity", "found idx, sentence"]),
-    "tsv": ("boostcamp", b"id\tsentence\tsubject_entity\tobject_entity\n", ["no column id, sentence"]),
+    "columns": ("boostcamp", b"idx,sentence\n", ["no column subject_entity", "found idx, sentence"]),
+    "tsv": ("boostcamp", b"id\tsentence\tsubject_entity\tobject_entity\n", ["no column sentence"]),
     "open quote": ("boostcamp", as_csv(make_rows()[:1]) + b'1,"x\n', ["row 2", "no valid CSV"]),
     "text after quote": ("boostcamp", as_csv(make_rows()[:1]) + b'"1"x,2,3,4,5,6\n', ["row 2", "no valid CSV"]),
 }
@@ -211,7 +214,7 @@ UNCUT = {
     "no object": ("klue", as_json([make_rows()[0], 1]), 2, "found int 1, expected an object"),
     "keys": (
         "klue", b'[{"id": 1, "sentence": ""}]', 1,
-        "no key guid, subject_entity, object_entity; found id, sentence; expected guid, sentence, subject_entity, "
+        "no key subject_entity, object_entity; found id, sentence; expected id, sentence, subject_entity, "
         "object_entity, label",
     ),
     "odd keys": ("klue", b'[{"a\\n\\ud800": 1}]', 1, "found a\\n\\ud800; expected"),
@@ -269,12 +272,12 @@ BAD_ROWS = {
         changed(subject_entity=SUBJECT | {"start_idx": 25, "end_idx": 28}),
         ["25..28", "outside", "of 25 characters"],
     ),
-    "text offset": (changed(subject_entity=SUBJECT | {"start_idx": "0"}), ["subject_entity", "start_idx", "'0'"]),
-    "float offset": (changed(subject_entity=SUBJECT | {"end_idx": 3.0}), ["subject_entity", "end_idx", "3.0"]),
+    "text offset": (changed(subject_entity=SUBJECT | {"start_idx": "영"}), ["subject_entity", "start_idx", "'영'"]),
+    "float offset": (changed(subject_entity=SUBJECT | {"end_idx": 3.5}), ["subject_entity", "end_idx", "3.5"]),
     "true offset": (changed(subject_entity=SUBJECT | {"start_idx": False}), ["subject_entity", "start_idx", "False"]),
-    "no type": (changed(subject_entity=SUBJECT | {"type": ""}), ["subject_entity", "type is ''"]),
+    "type is a number": (changed(subject_entity=SUBJECT | {"type": 3}), ["subject_entity", "type is 3"]),
     "no word": (changed(subject_entity=SUBJECT | {"word": None}), ["subject_entity", "word is None"]),
-    "missing key": (changed(object_entity={"word": "2001년", "type": "DAT"}), ["object_entity", "start_idx"]),
+    "missing key": (changed(object_entity={"start_idx": 6, "type": "DAT"}), ["object_entity", "word"]),
     "list": (changed(object_entity=[1]), ["object_entity", "[1]"]),
     "overlap": (
         changed(object_entity={"word": "전자는", "start_idx": 2, "end_idx": 4, "type": "ORG"}),
@@ -355,7 +358,7 @@ def test_rows_are_numbered_from_one_and_ids_are_unique():
     assert [number for number, _ in found] == [1, 2, 3, 4, 5, 6, 7]
     assert [number for number, one in found if isinstance(one, ValueError)] == [3, 5]
     assert str(found[2][1]) == "guid is empty"
-    assert str(found[4][1]) == "id '1' was already used in row 2"
+    assert str(found[4][1]) == "id '1' was already used in row 2; data.columns.id row numbers the rows instead"
 
 
 @pytest.mark.parametrize("format, raw", [("klue", b"[]"), ("boostcamp", as_csv([]))])
@@ -564,7 +567,7 @@ def test_unknown_label_list():
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("100"),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(klue.ENTITY_KEYS) | st.text(max_size=3), inner)
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from((*KEYS.values(),)) | st.text(max_size=3), inner)
     ),
     max_leaves=6,
 )
@@ -674,7 +677,7 @@ def test_value_nested_as_deeply_as_json_just_reads(change):
             one = error
         kinds.add("too deep" if "nested too deeply" in str(one) else type(one).__name__)
         assert len(str(one)) < 400
-    assert kinds == {"too deep", "Example" if change == "source" else "ValueError"}
+    assert kinds == {"too deep", "Example" if change == "source" else "RowError"}
 
 
 # any sentence -------------------------------------------------------------------------------------------------------

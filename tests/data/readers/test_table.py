@@ -78,8 +78,11 @@ def test_every_form_gives_the_same_examples(content, columns, others):
     assert read(content, columns, **others) == TWO
 
 
-def test_defaults_are_text_and_label_and_the_number_of_the_row():
-    assert read("label,id,text\n1,x,가\n,x,나\n") == [Example("1", "가", label="1"), Example("2", "나")]
+def test_defaults_are_text_and_label_and_id_or_the_number_of_the_row():
+    """A column id was ignored, and row numbers, which count from 1, were written under its name."""
+    assert read("label,id,text\n1,0,가\n,x,나\n") == [Example("0", "가", label="1"), Example("x", "나")]
+    assert read("label,id,text\n1,x,가\n,x,나\n", {"id": "row"}) == [Example("1", "가", label="1"), Example("2", "나")]
+    assert read("label,row,text\n1,7,가\n", {"id": "row"}) == [Example("7", "가", label="1")]
     assert read('{"text": "가", "label": true}\n{"text": "나"}\n{"text": "다", "label": null}') == [
         Example("1", "가", label="true"), Example("2", "나"), Example("3", "다"),
     ]  # fmt: skip
@@ -178,7 +181,10 @@ def test_key_twice_inside():
 
 def test_id_twice():
     first, second = read("text,id\n가,1\n나,1\n", {"id": "id"})
-    assert (first.id, second) == ("1", "row 2 (line 3): id '1' was already used in row 1")
+    assert (first.id, second) == (
+        "1",
+        "row 2 (line 3): id '1' was already used in row 1; data.columns.id row numbers the rows instead",
+    )
 
 
 def test_odd_quotes_of_a_tsv_do_not_swallow_rows():

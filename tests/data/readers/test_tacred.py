@@ -118,7 +118,9 @@ BAD = {
     "end before start": (changed(OWN, subj_start=3), "subject entity at words 3 to 2 (inclusive) is not inside"),
     "other words": (changed(HEAD, t={"name": "mina li", "pos": [0, 2]}), "object entity is 'mina li', but words 0 to 2 "
                     "(exclusive) are 'mina lee'"),
-    "overlap": (changed(OWN, obj_start=2), "subject 'Mina Lee' and object 'Lee , a mason' overlap in the sentence"),
+    "overlap": (
+        changed(OWN, obj_start=1), "subject 'Mina Lee' and object 'Mina Lee , a mason' overlap in the sentence"
+    ),
     "blank words": (changed(OWN, token=[*OWN["token"][:5], " ", "x"]), "object entity holds only blanks"),
     "relation a list": (changed(OWN, relation=[]), "relation is [], expected a text or a whole number"),
     "id empty": (changed(OWN, id=""), "id is empty"),
@@ -139,7 +141,7 @@ def test_bad_line_and_repeated_keys():
     _, cut, twice, again = read("\n\n".join(lines))
     assert cut.startswith("row 2 (line 3): no valid JSON (")
     assert twice == "row 3 (line 5): h: key 'pos' stands twice in an object"
-    assert again == "row 4 (line 7): id 'e7' was already used in row 1"
+    assert again == "row 4 (line 7): id 'e7' was already used in row 1; data.columns.id row numbers the rows instead"
 
 
 WRONG_CONVENTION = {

@@ -165,7 +165,7 @@ def test_store_holds_what_the_encoder_made(mixed):
     assert unknown > 0
     assert {key: value for key, value in store.facts.items() if key != "words"} == {
         "rows": 7, "tokens": sum(len(one.tokens) for one in encoded), "unknown": unknown, "cut": 1, "wide": 0,
-        "skipped": [],
+        "skipped": [], "lost": {}, "notes": {},
     }  # fmt: skip
 
 

@@ -87,8 +87,14 @@ def few_texts(monkeypatch):
 def test_chunks_and_processes_change_no_byte(tmp_path, monkeypatch, few_texts):
     whole = make_store(tmp_path / "whole", many(), **SKIP)
     assert [number for number, _ in whole.facts["skipped"]] == [4, 10, 13, 14, 15, 21]
-    assert whole.facts["skipped"][2][1] == "id '글-0-0' was already used in row 1"
-    assert whole.facts["skipped"][4][1] == "id '글-4-1' was already used in row 10"
+    assert (
+        whole.facts["skipped"][2][1]
+        == "id '글-0-0' was already used in row 1; data.columns.id row numbers the rows instead"
+    )
+    assert (
+        whole.facts["skipped"][4][1]
+        == "id '글-4-1' was already used in row 10; data.columns.id row numbers the rows instead"
+    )
     expected = files(tmp_path / "whole")
     for size, processes in ((4, 1), (4, 2)):
         monkeypatch.setattr(token_store, "CHUNK", size)

@@ -259,6 +259,34 @@ def test_json_lines(runs, told, tmp_path):
 # files ------------------------------------------------------------------------------------------------------------
 
 
+def test_bad_rows_may_be_left_out_and_are_listed(runs, told, tmp_path):
+    rows = sample.rows("dev")[:12]
+    rows[2] = rows[2] | {"sentence": ""}
+    rows[5] = rows[5] | {"label": "per:freind"}
+    rows[7] = rows[7] | {"subject_entity": rows[7]["subject_entity"] | {"type": "XYZ"}}  # found when it is encoded
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    code, _, errors = told(runs.a, "--input", path)
+    assert code == 2
+    assert "rows.json, row 3: the sentence is empty; 1 more of 12 rows are bad; 1 such as row 3: " in errors
+    assert "--on_bad_row skip leaves bad rows out" in errors
+    code, out, _ = told(runs.a, runs.b, "--input", path, "--on_bad_row", "skip")
+    assert code == 0
+    assert "3 of 12 rows are bad (25.0 %)\n" in out
+    assert [row["id"] for row in table(tmp_path / "out")[0]] == [
+        r["guid"] for n, r in enumerate(rows) if n not in (2, 5, 7)
+    ]
+    with (tmp_path / "out.skipped.csv").open(encoding="utf-8", newline="") as file:
+        left_out = list(csv.DictReader(file))
+    assert [row["row"] for row in left_out] == ["3", "6", "8"]
+    reasons = ("the sentence is empty", "unknown label 'per:freind'", "entity type 'XYZ'")
+    assert all(row["reason"].startswith(reason) for row, reason in zip(left_out, reasons, strict=True))
+    good = tmp_path / "good.json"
+    good.write_text(json.dumps(rows[:2]), encoding="utf-8")
+    assert told(runs.a, "--input", good, "--overwrite", "--on_bad_row", "skip")[0] == 0
+    assert not (tmp_path / "out.skipped.csv").exists()  # of an earlier output
+
+
 def test_rows_without_labels_and_with_some(runs, told, tmp_path):
     rows = [{k: v for k, v in row.items() if k != "label"} for row in sample.rows("dev")[:24]]
     path = tmp_path / "rows.json"

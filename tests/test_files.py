@@ -1,0 +1,329 @@
+"""Small files as people bring them, each with what must come out of it: rows, spans, labels, or the message.
+
+A row that is read is written `id | sentence | label`, with the subject in ⟨...⟩, the object in ⟪...⟫ and their types
+after a colon; a bad one is `! ` and a part of its message. A file that is refused is a text instead of a list.
+"""
+
+import re
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from data.readers.options import Columns
+from data.schema import Example
+from engine.compose.data import open_sources
+from engine.config import Config, DataConfig
+from refusals import refused
+
+FILES = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`notes`: a part of each note -> how many rows have it; `warned`: a part of each warning."""
+
+    rows: list[str] | str
+    options: dict = field(default_factory=dict)
+    labels: list[str] | None = None
+    notes: dict[str, int] = field(default_factory=dict)
+    warned: list[str] = field(default_factory=list)
+
+
+def text(**columns) -> dict:
+    return {"format": "text", "negative_label": None, "columns": Columns(**columns)}
+
+
+def learned(**options) -> dict:
+    return {"labels": "learned", "negative_label": None} | options
+
+
+HEADQUARTERS = "⟨가람전자:ORG⟩는 ⟪나래시:LOC⟫에 본사를 둔다."
+EMPLOYEE = "배우 ⟨한별:PER⟩은 ⟪도담극단:ORG⟫ 소속이다."
+SIBLING = "⟨이새봄:PER⟩은 ⟪정가온:PER⟫의 누나이다."
+FOUNDED = "⟨다솔건설:ORG⟩은 ⟪2003년:DAT⟫에 문을 열었다."
+
+LABELS = {
+    "label_blanks.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | no_relation",
+        ],
+        notes={"blanks around": 3},
+    ),
+    "labels_alike.tsv": Case(
+        ["1 | 비가 온다 | 날씨", "2 | 눈이 온다 | \u1102\u1161\u11af\u110a\u1175", "3 | 해가 뜬다 | 날\u200b씨",
+         "4 | 공을 찬다 | Sport",
+         "5 | 공을 친다 | sport", "6 | 책을 산다 | 책"],
+        text() | learned(),
+        notes={"no column of ids": 6},
+        warned=[
+            "'Sport' and 'sport' differ only in case",
+            r"'\\u1102\\u1161\\u11af\\u110a\\u1175' and '\\ub0a0\\u200b\\uc528' and '날씨' differ only",
+        ],
+    ),
+    "labels_missing.csv": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | nan", "3 | 해가 뜬다 | None", "4 | 달이 뜬다 | 나쁨"],
+        text() | learned(),
+        notes={"no column of ids": 4},
+        warned=["None, nan looks like a missing value"],
+    ),
+    "header_twice.csv": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "! repeats the header", "4 | 해가 뜬다 | 좋음"],
+        text() | learned(on_bad_row="skip"),
+        ["나쁨", "좋음"],
+        {"no column of ids": 3},
+    ),
+    "labels_lists.csv": Case(
+        ['1 | 비가 온다 | ["날씨"]', '2 | 공을 찬다 | ["운동"]', "3 | 해가 뜬다 | 날씨"],
+        text() | learned(),
+        notes={"no column of ids": 3},
+        warned=["2 of 3 classes look like several labels or a list"],
+    ),
+    "labels_joined.tsv": Case(
+        ["1 | 비가 온다 | 기쁨", "2 | 눈이 온다 | 기쁨#놀람", "3 | 해가 뜬다 | 놀람", "4 | 달이 뜬다 | 놀람#슬픔",
+         "5 | 별이 뜬다 | 슬픔"],
+        text() | learned(),
+        notes={"no column of ids": 5},
+        warned=["2 of 5 classes look like several labels.*기쁨#놀람"],
+    ),
+    "label_numbers.tsv": Case(
+        [f"{row} | 문장 {label} | {label}" for row, label in enumerate((10, 2, 0, 1, 11, -1), start=1)],
+        text() | learned(),
+        ["-1", "0", "1", "2", "10", "11"],
+        {"no column of ids": 6},
+    ),
+    "label_100_class.json": Case(
+        [f"0 | {HEADQUARTERS} | 99", f"1 | {EMPLOYEE} | 100", f"2 | {SIBLING} | 100", f"3 | {FOUNDED} | 101"],
+        learned(),
+        ["99", "100", "101"],
+    ),
+    "label_100_none.csv": Case([f"0 | {HEADQUARTERS} | None", f"1 | {EMPLOYEE} | None"]),
+    "class_numbers.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | None",
+        ],
+        notes={r"class numbers, read as those of data.labels \(0 = no_relation, 1 = org:dissolved": 3},
+    ),
+}  # fmt: skip
+
+ENTITIES = {
+    "keys_text_entity_type.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+        ],
+        notes={r"keys of entities: text \(word\), start \(start\), end \(end\), entity_type \(type\)$": 4},
+    ),
+    "keys_twice.csv": Case(["! subject_entity has text and name; data.columns.word says which is the word"]),
+    "keys_named.csv": Case(
+        [f"0 | {HEADQUARTERS} | org:place_of_headquarters"],
+        {"columns": Columns(word="표제", start="처음", end="끝", type="갈래"), "offsets": "exclusive"},
+    ),
+    "offsets_as_texts.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+        ],
+        notes={"offsets are texts or decimals": 4},
+    ),
+    "ends_missing.json": Case(
+        [f"0 | {HEADQUARTERS} | org:place_of_headquarters", f"1 | {EMPLOYEE} | per:employee_of"],
+        notes={"the end of an entity is missing and follows": 2},
+    ),
+    "starts_missing.json": Case(
+        [
+            "0 | 한별과 ⟪한별이:PER⟫는 ⟨도담극단:ORG⟩에서 만났다. | no_relation",
+            "! object_entity has no start, and '한별' stands 2 times in the sentence",
+        ],
+        {"on_bad_row": "skip"},
+        notes={"the start of an entity is missing": 1},
+    ),
+    "types_missing.json": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters".replace(":ORG", "").replace(":LOC", ""),
+            f"1 | {EMPLOYEE} | per:employee_of".replace(":PER", "").replace(":ORG", ""),
+            f"2 | {SIBLING} | no_relation".replace(":PER", ""),
+        ],
+    ),
+    "conventions_mixed.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            f"1 | {EMPLOYEE} | per:employee_of",
+            f"2 | {SIBLING} | no_relation",
+            f"3 | {FOUNDED} | org:founded",
+            "4 | 나래시의 ⟪나래시:LOC⟫청 옆에 ⟨가람전자:ORG⟩가 있다. | org:place_of_headquarters",
+            "! object_entity: '새솔' does not start at 3, and stands at 0 and 6, equally far from it",
+            "! object_entity: '하늘' is not in the sentence",
+        ],
+        {"offsets": "find"},
+        notes={"ends are inclusive": 2, "ends are exclusive": 1, "shifted by one number": 2, "nearest place": 1},
+    ),
+    "conventions_unsaid.csv": Case(
+        [
+            f"0 | {HEADQUARTERS} | org:place_of_headquarters",
+            "! ; data.offsets exclusive fits it, find decides for each row",
+            "! ; data.offsets find fits it",
+        ],
+    ),
+}  # fmt: skip
+
+IDS = {
+    "ids_none.csv": Case(
+        [f"1 | {HEADQUARTERS} | org:place_of_headquarters", f"2 | {EMPLOYEE} | per:employee_of"],
+        notes={"no column of ids: the number of the row": 2},
+    ),
+    "ids_none.json": Case(
+        [f"1 | {HEADQUARTERS} | org:place_of_headquarters", f"2 | {EMPLOYEE} | per:employee_of"],
+        notes={"no column of ids: the number of the row": 2},
+    ),
+    "ids_named_id.json": Case(
+        [f"7 | {HEADQUARTERS} | org:place_of_headquarters", f"8 | {EMPLOYEE} | per:employee_of"]
+    ),
+    "ids_text.csv": Case(["0 | 비가 온다 | 좋음", "1 | 눈이 온다 | 나쁨"], text() | learned()),
+    "ids_text_twice.csv": Case(
+        ["7 | 비가 온다 | 좋음", "! already used in row 1; data.columns.id row numbers the rows instead"],
+        text() | learned(labels="klue"),
+    ),
+}  # fmt: skip
+
+TACRED = {
+    "tacred_exclusive.json": Case(
+        "none of 20 entities is one word long; public copies have exclusive ends: set data.offsets exclusive",
+        {"format": "tacred"} | learned(labels="klue"),
+    ),
+    "tacred_exclusive.jsonl": Case(
+        [f"{n} | ⟨강{n} 씨:PERSON⟩ 는 ⟪다온{n}:CITY⟫ 에 산다 | per:title" for n in range(10)],
+        {"format": "tacred", "offsets": "exclusive"},
+    ),
+    "tacred_few.json": Case(
+        [
+            "a | ⟨하람 이:PERSON⟩ ⟪다온 에:CITY⟫ 산다 | per:title",
+            "! subject '하람 이' and object '이 다온' overlap in the sentence; data.offsets exclusive fits it",
+        ],
+        {"format": "tacred", "on_bad_row": "skip"},
+        warned=["none of 4 entities is one word long"],
+    ),
+}  # fmt: skip
+
+PLACES = [f"1 | {HEADQUARTERS}".replace(":ORG", "").replace(":LOC", "") + " | org:place_of_headquarters"]
+SMALL = {
+    "one_column.tsv": Case(
+        ["1 | 비가 온다, 그리고 춥다 | None", "2 | 눈이 온다 | None"], text(), notes={"no column of ids": 2}
+    ),
+    "one_column.csv": Case(
+        ['1 | 비가 온다, 그리고 "춥다" | None', "2 | 눈이 온다 | None"], text(), notes={"no column of ids": 2}
+    ),
+    "inline_brackets.csv": Case(
+        [
+            *PLACES,
+            "2 | 배우 ⟨한별⟩은 ⟪도담극단⟫ 소속이다. | per:employee_of",
+            "3 | ⟪정가온⟫의 누나 ⟨이새봄⟩ | no_relation",
+            "! found [[ 1 times, ]] 1 times, << 2 times, >> 2 times in",
+            "! found <e1> 0 times",
+        ],
+        {"format": "inline", "on_bad_row": "skip"},
+        notes={"no column of ids": 3},
+    ),
+    "inline_tags.tsv": Case(
+        [
+            f"7{PLACES[0][1:]}",
+            "8 | 배우 ⟨한별⟩ 은 ⟪도담극단⟫ 소속이다. | per:employee_of",  # no two words become one
+        ],
+        {"format": "inline", "columns": Columns(text="sentence", label="relation")},
+    ),
+    "inline.jsonl": Case(PLACES, {"format": "inline"}, notes={"no column of ids": 1}),
+    "no_subject.csv": Case(
+        "no column subject_entity, object_entity; .*; data.columns.text, subject and object name others"
+    ),
+}  # fmt: skip
+
+CASES = LABELS | ENTITIES | IDS | TACRED | SMALL
+
+
+def written(example: Example | ValueError) -> str:
+    """A row as the tables above write it."""
+    if isinstance(example, ValueError):
+        return f"! {example}"
+    sentence = example.text
+    for role, span in sorted(example.entities(), key=lambda item: -item[1].start):
+        left, right = "⟨⟩" if role == "subject" else "⟪⟫"
+        kind = f":{span.type}" if span.type else ""
+        sentence = sentence[: span.start] + left + span.text + kind + right + sentence[span.end :]
+    if example.text_pair is not None:
+        sentence += f" | {example.text_pair}"
+    return f"{example.id} | {sentence} | {example.label}"
+
+
+def matches(row: str, expected: str) -> bool:
+    return expected[2:] in row if expected.startswith("! ") and row.startswith("! ") else row == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_comes_out_of_a_file(name):
+    case = CASES[name]
+    config = Config(data=DataConfig(**{"train": str(FILES / name), "dev": None} | case.options))
+    if isinstance(case.rows, str):
+        with pytest.raises(ValueError, match=case.rows):
+            [*open_sources(config)[0]["train"].examples()]
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sources, labels, _ = open_sources(config)
+        examples = [example for _, example in sources["train"].examples()]
+    rows = [written(example) for example in examples]
+    assert len(rows) == len(case.rows)
+    for row, expected in zip(rows, case.rows, strict=True):
+        assert matches(row, expected), (row, expected)
+    if case.labels is not None:
+        assert labels == case.labels
+    notes = Counter(note for example in examples if isinstance(example, Example) for note in example.notes)
+    one_to_one(notes, case.notes)
+    assert all(notes[note] == rows for part, rows in case.notes.items() for note in notes if re.search(part, note))
+    one_to_one([str(warning.message) for warning in caught], case.warned)
+
+
+def one_to_one(texts, parts) -> None:
+    """Each text holds one of the parts, each part is in one of the texts."""
+    assert len(texts) == len(parts), [*texts]
+    assert all(sum(re.search(part, text) is not None for text in texts) == 1 for part in parts), [*texts]
+
+
+def test_an_unknown_label_leads_to_what_helps(folder, capsys):
+    path = str(FILES / "label_unknown.json")
+    with_labels = ["--data.train", path, "--data.dev", "null"]
+    refused(
+        folder, capsys, with_labels, ["unknown label '본사'", "; data.labels learned takes those of the training rows"]
+    )
+    refused(folder, capsys, [*with_labels, "--data.on_bad_row", "skip"], ["such as row 2: unknown label 'No_Relation'"])
+
+
+def test_an_empty_name_of_a_column_is_refused(folder, capsys):
+    """It ended in a KeyError."""
+    empty = ["--data.format", "text", "--data.columns.text", ""]
+    refused(folder, capsys, empty, ["data.columns.text: got '', expected the name of a column, or null"])
+
+
+def test_semeval_proposes_no_option_that_it_ignores(tmp_path):
+    path = tmp_path / "rows.tsv"
+    rows = [f"관계 {n}\t<e1>가{n}</e1> <e2>나</e2>\n" for n in range(60)]
+    path.write_text("".join(rows), encoding="utf-8")
+    config = Config(data=DataConfig(**{"train": str(path), "dev": None, "format": "semeval"} | learned()))
+    with pytest.raises(ValueError, match="learned finds 60 different labels in 60 rows") as caught:
+        open_sources(config)
+    assert "data.columns" not in str(caught.value)
+
+
+def test_every_file_has_its_case():
+    assert {path.name for path in FILES.iterdir()} == {*CASES, "label_unknown.json"}
