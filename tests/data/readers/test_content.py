@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.readers import content, text
+from data.readers import content, decoding
 from data.readers.content import FileBytes, read
 from data.readers.options import ReaderOptions
 from data.readers.source import Source, open_source
@@ -42,7 +42,7 @@ def path(tmp_path_factory) -> Path:
 def compare(path: Path, raw: bytes, format: str, block: int) -> list[str]:
     path.write_bytes(raw)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "BLOCK", block)
+        patch.setattr(decoding, "BLOCK", block)
         patch.setattr(content, "LARGE", 1)
         large = read(path) if raw else raw
         assert isinstance(large, FileBytes) == bool(raw)
@@ -95,7 +95,7 @@ def test_only_large_regular_files_are_left_on_disk(path, monkeypatch):
 def test_a_file_that_changes_while_it_is_read_is_told(path, monkeypatch):
     path.write_bytes(b"text,label\n" + b"abc,x\n" * 100)
     monkeypatch.setattr(content, "LARGE", 1)
-    monkeypatch.setattr(text, "BLOCK", 50)
+    monkeypatch.setattr(decoding, "BLOCK", 50)
     rows = Source("rows.csv", read(path), "text", ReaderOptions()).examples()
     next(rows)
     with path.open("ab") as file:

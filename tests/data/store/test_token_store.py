@@ -400,9 +400,9 @@ def test_skipped_rows_are_counted_and_listed(tmp_path):
     reasons = [reason for _, reason in store.facts["skipped"]]
     assert "'없음'" in reasons[0]
     assert "'나래'" in reasons[0]
-    assert (
-        reasons[1]
-        == "unknown label 'per:friend'; data.labels lists no_relation, org:founded, per:product, per:siblings"
+    assert reasons[1] == (
+        "unknown label 'per:friend'; data.labels lists no_relation, org:founded, per:product, per:siblings; "
+        "data.labels learned takes those of the training rows"
     )
     assert "'CLS'" in reasons[2]
     clean = make_store(

@@ -10,9 +10,7 @@ def test_all_parameters_are_counted_those_that_learn_and_those_that_do_not(start
     model, parts = run.parts.model, run.parts
     words = model.backbone.get_input_embeddings().weight
     words.requires_grad_(False)
-    text = describe(
-        run.config, run.data.stores, run.data.labels, parts.loader, parts.total, model, parts.accelerator, "fp32", 1, []
-    )
+    text = describe(run.config, run.data, parts.loader, parts.total, model, parts.accelerator, "fp32", 1, [])
     groups = text[text.index("\nlearning ") :].strip().splitlines()[1:]
     counts = {line.split()[0]: 0 for line in groups}
     for line in groups:
