@@ -42,7 +42,7 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
     bad = ""
     for number, example in source.examples():
         if isinstance(example, ValueError):
-            bad = bad or f"{source.name}, {source.place(number)}: {example}"
+            bad = bad or f"{source.where(number)}: {example}"
             if on_bad_row == "error":
                 raise ValueError(bad)
         elif example.label is not None:

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from data.readers.options import ReaderOptions
-from data.readers.source import open_source
+from data.readers.several import open_files, written
 from data.schema import Example
 from data.sentences import sentence_key
 from engine.atomic import write_text
@@ -209,12 +209,12 @@ def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, 
         return None, "no run says which file the rows are from"
     options = ReaderOptions.from_flat({key.removeprefix("data."): value for key, value in config.items()})
     try:
-        source = open_source(location, config["data.format"], "dev", "data.dev", options)
+        source = open_files(location, config["data.format"], "dev", "data.dev", options)
         text = {example.id: example.text for _, example in source.examples() if isinstance(example, Example)}
     except ValueError as error:
         return None, str(error)
     if missing := sum(id not in text for id in table.ids):
-        return None, f"{missing:,} of the rows are not in {location} any more"
+        return None, f"{missing:,} of the rows are not in {written(location)} any more"
     return np.array([sentence_key(text[id]) for id in table.ids]), ""
 
 

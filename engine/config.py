@@ -33,9 +33,10 @@ class DataConfig:
     """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file; semeval: SemEval-2010
     Task 8; tacred: JSON with token positions; inline: CSV, TSV or JSON with marks inside the text; text: the same
     without entities. See data/__init__.py."""
-    train: str = "sample:train"
-    """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`)."""
-    dev: str | None = "sample:dev"
+    train: str | list[str] = "sample:train"
+    """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`); [a.csv, b.csv] =
+    several, one after the other."""
+    dev: str | list[str] | None = "sample:dev"
     """As data.train. null = train on everything, keep the last weights; or see data.hold_out and data.folds."""
     hold_out: float | None = None
     """Share of data.train that becomes the dev part (data.dev null): grouped by sentence, stratified by label, drawn

@@ -2,8 +2,6 @@
 
 from array import array
 
-from data.messages import shown
-
 FREE = 0
 
 
@@ -20,12 +18,12 @@ class FirstUse:
     def make(self, places: int) -> None:
         self.keys, self.rows = array("Q", bytes(8 * places)), array("I", bytes(4 * places))
 
-    def problem(self, id: str, row: int) -> ValueError | None:
-        """What is wrong where an earlier row has the same id; else the id counts as used in `row`."""
+    def earlier(self, id: str, row: int) -> int | None:
+        """The earlier row that has the same id; else the id counts as used in `row`."""
         key = hash(id) & (1 << 64) - 1 or 1
         place = self.place(key)
         if self.keys[place] == key:
-            return ValueError(f"id {shown(id)} was already used in row {self.rows[place]}")
+            return self.rows[place]
         self.keys[place], self.rows[place] = key, row
         self.used += 1
         if 3 * self.used > 2 * len(self.keys):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,15 @@ class Source:
         return {"sha256": sha256(self.raw), "format": self.format} | changed
 
     @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.raw)
+
+    def without_bytes(self) -> "Source":
+        """What reads rows that are cut already."""
+        return replace(self, raw=b"")
+
+    @property
     def has_placeholder(self) -> bool:
         """Whether a label 100 may stand for none."""
         return getattr(FORMATS[self.format], "PLACEHOLDER", False)
@@ -55,9 +64,7 @@ class Source:
         """(row number from 1, Example or ValueError) for each row. Raises ValueError where the file itself is wrong."""
         first_use = FirstUse()
         for number, row in self.rows():
-            example = self.example(row)
-            repeated = first_use.problem(example.id, number) if isinstance(example, Example) else None
-            yield number, example if repeated is None else self.repeated(repeated, example)
+            yield number, self.unrepeated(number, row, self.example(row), first_use)
 
     def rows(self) -> Iterator[tuple[int, Any]]:
         """(number from 1, row as the reader cuts it or ValueError). Raises ValueError as `examples` does."""
@@ -82,15 +89,27 @@ class Source:
         except ValueError as error:
             return RowError(str(error), self.label_of_bad(row))
 
-    def repeated(self, problem: ValueError, example: Example) -> RowError:
-        """What is wrong with a row whose id was used before."""
+    def unrepeated(
+        self, number: int, row: Any, example: Example | ValueError, first_use: FirstUse
+    ) -> Example | ValueError:
+        """The example of a row, or what is wrong where its id was used before."""
+        earlier = first_use.earlier(example.id, number) if isinstance(example, Example) else None
+        return example if earlier is None else self.repeated(number, row, example, earlier, first_use)
+
+    def repeated(self, number: int, row: Any, example: Example, earlier: int, first_use: FirstUse) -> RowError:
+        """What becomes of a row whose id the row `earlier` has, too."""
         reads = getattr(FORMATS[self.format], "READS", ())
-        return RowError(f"{problem}{USED_TWICE if 'columns.id' in reads else ''}", example.label)
+        advice = USED_TWICE if "columns.id" in reads else ""
+        return RowError(f"id {shown(example.id)} was already used in row {earlier}{advice}", example.label)
 
     def label_of_bad(self, row: Any) -> str | None:
         reader = FORMATS[self.format]
         text = reader.label(row, self.options) if hasattr(reader, "label") else None
         return None if text is None else class_of(text, self.classes, self.has_placeholder)[0]
+
+    def where(self, number: int) -> str:
+        """The file and place of row `number`, to begin a message."""
+        return f"{self.name}, {self.place(number)}"
 
     def place(self, number: int) -> str:
         """Where row `number` stands, as messages say it; a format may know the line, too."""

@@ -162,7 +162,7 @@ def check_order(task: Task, first: Chunk | None, chunk: Chunk) -> None:
         raise ValueError(chunk.mismatch)
     if chunk.bad and task.stop:
         number, reason = chunk.bad[0]
-        raise ValueError(f"{task.source.name}, {task.source.place(number)}: {reason}")
+        raise ValueError(f"{task.source.where(number)}: {reason}")
 
 
 def append(arrays: GrowingArrays, chunk: Chunk, tokens: int) -> None:

@@ -33,7 +33,7 @@ PROGRAM = "import sys; sys.path[:] = {path!r}; from data.store.workers import se
 def processes_for(source: Source) -> int:
     """How many processes encode a source by default: for a large one, all cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST) if len(source.raw) >= LARGE else 1
+    return min(cores, MOST) if source.size >= LARGE else 1
 
 
 def encode_in_processes(task: Task, processes: int, size: int, words: WordCount) -> Iterator[Chunk]:
@@ -42,7 +42,7 @@ def encode_in_processes(task: Task, processes: int, size: int, words: WordCount)
     first_use = FirstUse()
     rows = task.source.rows()
     parts = iter(lambda: list(islice(rows, size)), [])
-    with Workers(processes, replace(task, source=replace(task.source, raw=b""))) as workers:
+    with Workers(processes, replace(task, source=task.source.without_bytes())) as workers:
         # the first texts are counted word by word; while that is done here, the others start
         while not words.full and (part := next(parts, None)):
             yield unrepeated(task, part, encode(task, part), first_use)
@@ -55,15 +55,15 @@ def encode(task: Task, part: list[tuple[int, Any]]) -> Chunk:
 
 
 def unrepeated(task: Task, part: list[tuple[int, Any]], chunk: Chunk, first_use: FirstUse) -> Chunk:
-    """The chunk, or, where an id was used before, the chunk without these rows: no worker sees the others' ids."""
-    repeated = {number: p for number, id in chunk.ids.items() if (p := first_use.problem(id, number))}
-    if not repeated:
+    """The chunk, or, where an id was used before, the chunk with these rows told: no worker sees the others' ids."""
+    rows, changed = dict(part), {}
+    for number, id in chunk.ids.items():
+        if (earlier := first_use.earlier(id, number)) is not None:
+            example = task.source.example(rows[number])
+            changed[number] = task.source.repeated(number, rows[number], example, earlier, first_use)
+    if not changed:
         return chunk
-    examples = [(number, task.source.example(row)) for number, row in part]
-    return task.encode(
-        (number, task.source.repeated(repeated[number], example) if number in repeated else example)
-        for number, example in examples
-    )
+    return task.encode((number, changed.get(number) or task.source.example(row)) for number, row in part)
 
 
 class Workers:

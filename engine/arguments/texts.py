@@ -31,6 +31,8 @@ def as_text(value: Any, hint: Any, from_file: bool) -> Any:
             return value
         if value == "null" and type(None) in parts:
             return None
+        if list[str] in parts and value.startswith("[") and value.endswith("]"):  # several files
+            return as_text(yaml.safe_load(value), hint, from_file=True)
         return int(value) if int in parts and value == str(number(value)) else value
     if isinstance(value, str) and not from_file and holds_texts(parts):
         try:

@@ -11,7 +11,8 @@ import numpy as np
 from data.alike import label_warnings
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
 from data.readers.classes import Classes
-from data.readers.source import Source, open_source
+from data.readers.several import SeveralFiles, open_files, written
+from data.readers.source import Source
 from data.reasons import skipped_facts, skipped_lines
 from data.schema import Example
 from data.store.chunk import Task
@@ -74,7 +75,7 @@ def with_types(config: Config) -> Config:
     types = entity_types(examples)
     if not types:
         raise ValueError(
-            f"data.types: learned finds no type in {config.data.train}; expected a list such as [PER, ORG]"
+            f"data.types: learned finds no type in {written(config.data.train)}; expected a list such as [PER, ORG]"
         )
     return replace(config, data=replace(config.data, types=types))
 
@@ -108,7 +109,7 @@ def left_out(part: str, store: TokenStore, labels: list[str], most: float) -> di
     return facts
 
 
-def open_sources(config: Config) -> tuple[dict[str, Source], list[str], int | None]:
+def open_sources(config: Config) -> tuple[dict[str, Source | SeveralFiles], list[str], int | None]:
     """The files of train and dev, the labels that they are read for, and which of these is the negative one."""
     learned = config.data.labels == LEARNED
     sources = {"train": open_part(config, "train", config.data.train)}
@@ -123,17 +124,19 @@ def open_sources(config: Config) -> tuple[dict[str, Source], list[str], int | No
     return {part: with_labels(source, labels, learned) for part, source in sources.items()}, labels, negative
 
 
-def open_part(config: Config, part: str, location: str, labels: list[str] | None = None) -> Source:
+def open_part(
+    config: Config, part: str, location: str | list[str], labels: list[str] | None = None
+) -> Source | SeveralFiles:
     """The rows of a part; `labels`: the label set, where it is known."""
-    source = open_source(location, config.data.format, part, f"data.{part}", reader_options(config.data))
+    source = open_files(location, config.data.format, part, f"data.{part}", reader_options(config.data))
     return source if labels is None else with_labels(source, labels, config.data.labels == LEARNED)
 
 
-def with_labels(source: Source, labels: list[str], learned: bool) -> Source:
+def with_labels(source: Source | SeveralFiles, labels: list[str], learned: bool) -> Source | SeveralFiles:
     return replace(source, classes=Classes(tuple(labels), numbered=not learned))
 
 
-def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str, str]]:
+def read_files(config: Config, sources: dict[str, Source | SeveralFiles]) -> dict[str, dict[str, str]]:
     """Option -> identity of the file it names: the data, and labels and label prior where they are files."""
     files = {f"data.{part}": source.identity for part, source in sources.items()}
     named = {"data.labels": config.data.labels not in (*LABELS, LEARNED)}
@@ -141,8 +144,8 @@ def read_files(config: Config, sources: dict[str, Source]) -> dict[str, dict[str
     return files | {key: {"sha256": file_identity(config, key)["sha256"]} for key, is_file in named.items() if is_file}
 
 
-def file_of(config: Config, key: str) -> str:
-    """What an option such as data.train names."""
+def file_of(config: Config, key: str) -> str | list[str]:
+    """What an option such as data.train names: a file or several."""
     section, _, option = key.partition(".")
     return getattr(getattr(config, section), option)
 
@@ -150,7 +153,7 @@ def file_of(config: Config, key: str) -> str:
 def file_identity(config: Config, key: str) -> dict[str, str]:
     """`Source.identity` of the file that an option names, as it is now. Raises ValueError where there is none."""
     part = key.partition(".")[2]
-    return open_source(file_of(config, key), config.data.format, part, key, reader_options(config.data)).identity
+    return open_files(file_of(config, key), config.data.format, part, key, reader_options(config.data)).identity
 
 
 def default_cache() -> Path:

@@ -90,4 +90,4 @@ def refusal(source: Source, checked: Checked, skip: bool) -> str:
     also = f"; {others:,} more of {checked.rows + others + 1:,} rows are bad" if others else ""
     kinds = "".join(f"; {line}" for line in checked.lines()[1:]) if others else ""
     advice = "" if skip else "; --on_bad_row skip leaves bad rows out and lists them"
-    return f"{source.name}, {source.place(number)}: {reason}{also}{kinds}{advice}"
+    return f"{source.where(number)}: {reason}{also}{kinds}{advice}"

@@ -135,7 +135,7 @@ class Predictor:
             raise ValueError(f"{source.name}: {chunk.mismatch}")
         if chunk.bad:
             number, reason = chunk.bad[0]
-            place = f"row {number}" if source is ROWS else f"{source.name}, {source.place(number)}"
+            place = f"row {number}" if source is ROWS else source.where(number)
             raise ValueError(f"{place}: {reason}")
         store = in_memory(chunk)
         return store, self.probabilities(store, progress)

@@ -32,13 +32,17 @@ def main_options(config: Config) -> dict[str, str | float]:
     own = {**config.loss.options}
     parts = {**config.model.pooling_options, **config.model.head_options}
     return {
-        **{key: "" if value(key) is None else str(value(key)) for key in TEXTS},
+        **{key: as_text(value(key)) for key in TEXTS},
         **{key: float(value(key)) for key in NUMBERS},
         "optim.head_lr": float(config.optim.head_lr or config.optim.lr),
         "loss.options": written(own),
         "model.options": written(parts),
         "data.held_out": held_out,
     }
+
+
+def as_text(value) -> str:
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 
 def written(options: dict) -> str:
