@@ -1,7 +1,7 @@
 """Values, names and near misses as messages show them."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -13,6 +13,11 @@ def shown(value: Any, most: int = 80) -> str:
 def listed(names: list[str]) -> str:
     """Column names or keys of a file as a message shows them: on one line, at most 200 characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in ", ".join(names)[:200]) or "nothing"
+
+
+def names_of(location: str | Sequence[str]) -> str:
+    """One file or several, as an option names them."""
+    return location if isinstance(location, str) else ", ".join(location)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

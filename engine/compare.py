@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from data.messages import names_of
 from data.readers.options import ReaderOptions
-from data.readers.several import open_files, written
+from data.readers.several import open_files
 from data.schema import Example
 from data.sentences import sentence_key
 from engine.atomic import write_text
@@ -214,7 +215,7 @@ def sentences(config: dict[str, Any], table: Table) -> tuple[np.ndarray | None, 
     except ValueError as error:
         return None, str(error)
     if missing := sum(id not in text for id in table.ids):
-        return None, f"{missing:,} of the rows are not in {written(location)} any more"
+        return None, f"{missing:,} of the rows are not in {names_of(location)} any more"
     return np.array([sentence_key(text[id]) for id in table.ids]), ""
 
 

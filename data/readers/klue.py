@@ -1,4 +1,4 @@
-"""KLUE-RE JSON: a list of objects with guid, sentence, subject_entity, object_entity, label, source.
+"""KLUE-RE JSON, a list or an object a line, with guid, sentence, subject_entity, object_entity, label, source.
 
 Entity offsets of KLUE's files are inclusive; spans are made exclusive in `entities.py`, which reads what others write,
 too.
@@ -11,7 +11,7 @@ from data.messages import listed, shown
 from data.readers import entities
 from data.readers.decoding import decode
 from data.readers.entities import advice, spans
-from data.readers.objects import ABSENT, label_in, listed_objects, value_of, written
+from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.row_ids import NUMBERED, id_column
 from data.schema import Example
@@ -32,15 +32,20 @@ class Row(NamedTuple):
 
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | ValueError]:
-    """The rows of the file `name`; a ValueError stands for one with a key twice. Raises ValueError where the file is
-    no JSON list."""
-    content = listed_objects(decode(raw, name), name, "KLUE-RE rows")
+    """The rows of the file `name`; a ValueError stands for one that cannot be read. Raises ValueError where the
+    file is no JSON of rows."""
+    content = objects(decode(raw, name), name, "KLUE-RE rows")
     present = {key for key in IDS if any(isinstance(one, dict) and key in one for one in content)}
     numbered = not id_column(options, present, IDS)
     return [
         one if isinstance(one, ValueError) else Row(one, number if numbered else None)
         for number, one in enumerate(content, start=1)
     ]
+
+
+def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
+    """Where row `number` (from 1) stands, as messages say it."""
+    return line_of(decode(raw, name), number)
 
 
 def names(options: ReaderOptions, values: Mapping, defaults: Sequence[str] = COLUMNS) -> list[str]:

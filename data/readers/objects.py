@@ -1,6 +1,7 @@
-"""JSON files of rows: a list of objects, or one object a line."""
+"""JSON files of rows: a list of objects, one object a line, or one object of columns or of rows."""
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -8,30 +9,81 @@ from typing import Any
 from data.messages import shown
 
 ABSENT = object()
-
-
-def listed_objects(text: str, name: str, what: str) -> list:
-    """The items of a JSON list of `what`; a ValueError stands for one with a key twice. Raises ValueError where `text`
-    is no JSON list."""
-    try:
-        content = json.loads(text, object_pairs_hook=unrepeated)
-    except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
-        if str(error).startswith("Extra data") and text.lstrip().startswith("{"):
-            raise ValueError(f"{name}: found JSON Lines, an object a line; expected one list of {what}") from None
-        raise ValueError(f"{name}: no valid JSON ({error}); expected a list of {what}") from None
-    except RecursionError:
-        raise ValueError(f"{name}: JSON nested too deeply; expected a list of {what}") from None
-    if not isinstance(content, list):
-        kind = "dict" if isinstance(content, ValueError) else type(content).__name__
-        raise ValueError(f"{name}: found a JSON {kind}, expected a list of {what}")
-    return content
+LISTS = ("data", "rows", "examples", "instances", "items")  # what the list of rows is called inside an object
+LOOKED_AT = 20  # lines of a file that is not whole
 
 
 def objects(text: str, name: str, what: str) -> list:
-    """The items of a JSON list, or of JSON lines; a ValueError stands for one that cannot be read."""
-    if text.lstrip().startswith("["):
-        return listed_objects(text, name, what)
-    return [item_of(line) for _, line in filled_lines(text)]
+    """The rows of a JSON file: a list of objects, an object a line, or one object of columns or of rows (see
+    `rows_of`), which is told. A ValueError stands for one that cannot be read.
+
+    Raises ValueError where `text` is none of these.
+    """
+    expected = f"expected a list of {what}, or an object a line"
+    if not text.lstrip().startswith("["):
+        if is_lines(text):
+            return [item_of(line) for _, line in filled_lines(text)]
+        expected = f"expected a list of {what}, an object a line, or one object of columns"
+    try:
+        content = json.loads(text, object_pairs_hook=unrepeated)
+    except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
+        raise ValueError(f"{name}: no valid JSON ({error}); {expected}") from None
+    except RecursionError:
+        raise ValueError(f"{name}: JSON nested too deeply; {expected}") from None
+    if isinstance(content, ValueError):
+        raise ValueError(f"{name}: {content}; {expected}")
+    if isinstance(content, dict):
+        return rows_of(content, name, expected)
+    if not isinstance(content, list):
+        raise ValueError(f"{name}: found a JSON {type(content).__name__}, {expected}")
+    return content
+
+
+def rows_of(content: dict, name: str, expected: str) -> list:
+    """The rows of one JSON object: a list of them under `data` or the like, columns {name: list} or {name: {index:
+    value}}, rows {index: row}, or {columns, data} as pandas splits them. One that is none of these is the only row."""
+    values = [*content.values()]
+    lists = [key for key in LISTS if isinstance(content.get(key), list) and all_are(dict, content[key])]
+    names, table = content.get("columns"), content.get("data")
+    if isinstance(names, list) and isinstance(table, list) and all_are(list, table):
+        if any(len(row) != len(names) for row in table):
+            raise ValueError(f"{name}: columns are {len(names)}, but not all rows of data; {expected}")
+        return told(name, "columns and data", [dict(zip(names, row, strict=True)) for row in table])
+    if len(lists) == 1:
+        return told(name, f"the list under {lists[0]!r}", content[lists[0]])
+    if all_are(list, values):
+        if len({len(one) for one in values}) > 1:
+            lengths = ", ".join(f"{key} {len(one)}" for key, one in content.items())[:200]
+            raise ValueError(f"{name}: columns are of different lengths ({lengths}); {expected}")
+        return told(name, "columns", [dict(zip(content, row, strict=True)) for row in zip(*values, strict=True)])
+    if all_are(dict, values) and len({(*one,) for one in values}) == 1:
+        rows = [*values[0]]
+        if all(key.isdecimal() for key in rows):
+            return told(name, "columns", [{key: one[row] for key, one in content.items()} for row in rows])
+        if all(key.isdecimal() for key in content):
+            return told(name, "numbered rows", values)
+    return [content]
+
+
+def all_are(kind: type, values: list) -> bool:
+    return bool(values) and all(isinstance(one, kind) for one in values)
+
+
+def told(name: str, how: str, rows: list) -> list:
+    warnings.warn(f"{name}: one JSON object, read as {how}: {len(rows):,} rows", stacklevel=4)
+    return rows
+
+
+def is_lines(text: str) -> bool:
+    """Whether a file that is no list has an object a line, though the first may be broken: the file is no JSON value as
+    a whole, and either starts with one or has lines that look like some."""
+    start = len(text) - len(text.lstrip())
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+        return bool(text[end:].strip())
+    except (ValueError, RecursionError):
+        lines = [line.strip() for _, line in filled_lines(text)[:LOOKED_AT]]
+        return len(lines) > 1 and 2 * sum(line[0] == "{" and line[-1] == "}" for line in lines) >= len(lines)
 
 
 def item_of(line: str) -> Any:
@@ -50,7 +102,7 @@ def filled_lines(text: str) -> list[tuple[int, str]]:
 
 def line_of(text: str, number: int) -> str:
     """Where item `number` (from 1) stands, as messages say it."""
-    if text.lstrip().startswith("["):
+    if text.lstrip().startswith("[") or not is_lines(text):
         return f"row {number}"
     line, _ = filled_lines(text)[number - 1]
     return f"row {number} (line {line})" if line != number else f"row {number}"

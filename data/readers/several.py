@@ -120,8 +120,3 @@ def open_files(
         raise ValueError(f"{key}: {twice[0]} is given twice")
     files = tuple(open_source(one, format, part, key, options) for one in location)
     return files[0] if len(files) == 1 else SeveralFiles(files, short_names(location))
-
-
-def written(location: str | Sequence[str]) -> str:
-    """One or several files as a message shows them."""
-    return location if isinstance(location, str) else ", ".join(location)

@@ -10,8 +10,9 @@ import numpy as np
 
 from data.alike import label_warnings
 from data.labels import LABELS, LEARNED, label_list, learned_labels, negative_number
+from data.messages import names_of
 from data.readers.classes import Classes
-from data.readers.several import SeveralFiles, open_files, written
+from data.readers.several import SeveralFiles, open_files
 from data.readers.source import Source
 from data.reasons import skipped_facts, skipped_lines
 from data.schema import Example
@@ -75,7 +76,7 @@ def with_types(config: Config) -> Config:
     types = entity_types(examples)
     if not types:
         raise ValueError(
-            f"data.types: learned finds no type in {written(config.data.train)}; expected a list such as [PER, ORG]"
+            f"data.types: learned finds no type in {names_of(config.data.train)}; expected a list such as [PER, ORG]"
         )
     return replace(config, data=replace(config.data, types=types))
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from data.duplicates import triple_key
 from data.labels import LEARNED
-from data.messages import listed
-from data.readers.several import written
+from data.messages import listed, names_of
 from data.readers.source import Source
 from data.store.token_store import TokenStore
 from engine.arguments.help import data_lines
@@ -67,7 +66,7 @@ def report(config: Config, folder: Path, progress: Progress) -> str:
     for name, store in data.files.items():
         location = config.data.train if name == "train" else config.data.dev
         source = open_part(config, name, location, data.labels)
-        parts[name] = read_part(name, written(location), source, store)
+        parts[name] = read_part(name, names_of(location), source, store)
         chosen = parts[name].repeats.together
         repeated += duplicate_lines(parts[name], chosen, examples_of(source, parts[name].numbers[chosen]), data.labels)
     tables = [*sections(parts, data.labels, config), *run_parts([*more, *data.notes])]

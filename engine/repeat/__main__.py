@@ -22,8 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from data.labels import negative_number
-from data.messages import listed
-from data.readers.several import written
+from data.messages import listed, names_of
 from data.schema import Example
 from data.sentences import sentence_key
 from engine.arguments.parse import parse
@@ -162,14 +161,14 @@ def out_of_fold(folder: Path, options: argparse.Namespace, config: Config, seed:
     examples = (example for _, example in open_part(config, "train", config.data.train, tables[0].labels).examples())
     labelled = [e for e in examples if isinstance(e, Example) and e.label is not None]
     ids = {example.id: example.label for example in labelled}
-    file = written(config.data.train)
+    names = names_of(config.data.train)
     if len(missing := [id for id in ids if id not in rows]) != 0 and config.data.on_bad_row == "error":
-        raise ValueError(f"{file}: {len(missing):,} rows were in no dev part, the first is {missing[0]!r}")
+        raise ValueError(f"{names}: {len(missing):,} rows were in no dev part, the first is {missing[0]!r}")
     if strange := rows.keys() - ids.keys():
-        raise ValueError(f"{file}: {len(strange):,} predicted rows are not in it any more")
+        raise ValueError(f"{names}: {len(strange):,} predicted rows are not in it any more")
     if changed := [id for id, row in rows.items() if row.label != ids[id]]:
         raise OtherRunError(
-            f"{file}: {len(changed):,} rows had another label when they were predicted, the first is "
+            f"{names}: {len(changed):,} rows had another label when they were predicted, the first is "
             f"{changed[0]!r}: {rows[changed[0]].label} -> {ids[changed[0]]}; put the file back or choose another "
             "run.name"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from data.readers.several import written
+from data.messages import names_of
 from engine.arguments.parse import parse
 from engine.checkpoint.folder import finished_report
 from engine.compose.data import file_identity, file_of
@@ -42,7 +42,7 @@ def same_run(folder: Path, command: Sequence[str], hashes: Hashes) -> None:
             stacklevel=2,
         )
     for key in files:
-        if (place := (key, written(file_of(config, key)))) not in hashes:
+        if (place := (key, names_of(file_of(config, key)))) not in hashes:
             hashes[place] = file_identity(config, key)["sha256"]
     same_files(folder, command, hashes)
 
@@ -52,7 +52,7 @@ def same_files(folder: Path, command: Sequence[str], hashes: Hashes) -> None:
     files = files_of(folder)
     config = parse(command)[0] if files else None
     for key, identity in files.items():
-        location = written(file_of(config, key))
+        location = names_of(file_of(config, key))
         if hashes.setdefault((key, location), identity["sha256"]) != identity["sha256"]:
             raise OtherRunError(
                 f"{key}: the content of {location} is not what {folder} was made from; put the file back or choose "

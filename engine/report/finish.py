@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.readers.several import written
+from data.messages import names_of
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import load_model
 from engine.checkpoint.manifest import flush, read_tensors, verify
@@ -53,7 +53,7 @@ def examples_again(run: Run, ids: set[str]) -> dict:
     try:
         source = open_part(run.config, part, location, run.data.labels)
         if source.identity["sha256"] != before["sha256"]:
-            raise ValueError(f"data.{part}: {written(location)} was changed since the run began")
+            raise ValueError(f"data.{part}: {names_of(location)} was changed since the run began")
         read = (example for _, example in source.examples() if not isinstance(example, ValueError))
         return {example.id: example for example in read if example.id in ids}
     except ValueError as error:

@@ -85,6 +85,7 @@ class Rows:
     raw: bytes = b""
     format: str = "none"
     identity: str = "0"
+    size: int = 0
 
     def examples(self):
         return enumerate(self.content, start=1)

@@ -191,10 +191,10 @@ def test_extra_inputs_are_compared_over_chunks(tmp_path, monkeypatch):
 
 def test_large_sources_are_encoded_by_all_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(5)), raising=False)
-    assert workers.processes_for(Rows((), raw=b" " * 999)) == 1
-    assert workers.processes_for(Rows((), raw=bytes(workers.LARGE))) == 5
+    assert workers.processes_for(Rows((), size=999)) == 1
+    assert workers.processes_for(Rows((), size=workers.LARGE)) == 5
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(200)), raising=False)
-    assert workers.processes_for(Rows((), raw=bytes(workers.LARGE))) == workers.MOST
+    assert workers.processes_for(Rows((), size=workers.LARGE)) == workers.MOST
 
 
 # what goes wrong ----------------------------------------------------------------------------------------------------
