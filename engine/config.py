@@ -58,9 +58,10 @@ class DataConfig:
     header: bool = True
     """Whether a CSV or TSV file names its columns in its first line (format text)."""
     separator: Literal["auto", "tab", "comma", "semicolon"] = "auto"
-    """What separates columns (format text). auto: a TAB where the first line holds one, else a comma."""
+    """What separates columns (formats text, inline, boostcamp). auto: what the names of the columns in the first line
+    stand apart by, else a TAB where it holds one, else a comma."""
     quoting: bool = True
-    """Whether quotes in CSV and TSV files hold fields together (format text). false = they are text."""
+    """Whether quotes in CSV and TSV files hold fields together. false = they are text."""
     offsets: Literal["inclusive", "exclusive", "find"] | None = None
     """Whether an entity's end is its last character (token) or one after. null = as the format has it; find (klue,
     boostcamp): decided for each row by the entity's word, and counted."""

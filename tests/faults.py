@@ -257,6 +257,10 @@ CSV_ROWS = {
     "dict cut off": (record(subject_entity=literal()[:-9]), ["subject_entity is \"{'word': '마루'", "expected a dict"]),
     "dict in JSON": (
         record(subject_entity=json.dumps(good_rows()[2]["subject_entity"] | {"type": None})),
+        ["no types, which data.marker"],
+    ),
+    "dict in JSON cut off": (
+        record(subject_entity='{"word": null'),
         ['subject_entity is \'{"word"', "expected a dict"],
     ),
     "printed quotes": (record(subject_entity=literal().replace("'", "’")), ["subject_entity is '{’word’"]),
@@ -365,11 +369,9 @@ FILES = {
         as_csv().replace("label,source", "label,label"),
         ["column label stands twice; found id, sentence"],
     ),
-    "tabs": (
-        HEADER.replace(",", "\t") + "1\t2\t3\t4\t5\t6\n",
-        ["no column sentence", "found id\\tsentence", "by commas"],
-    ),
-    "semicolons": (as_csv().replace(",", ";"), ["no column sentence", "found id;sentence;", "separated by commas"]),
+    "tabs": (HEADER.replace(",", "\t") + "1\t2\t3\t4\t5\n", ["the first: found 5 columns, expected 6"]),
+    "semicolons": (HEADER.replace(",", ";") + "1;2;3;4;5\n", ["the first: found 5 columns, expected 6"]),
+    "bars": (as_csv().replace(",", "|"), ["no column sentence", "found id|sentence|", "separated by commas, TABs or"]),
     "Excel's first line": ("sep=,\n" + as_csv(), ["no column sentence", "found sep=, "]),
     "header in one pair of quotes": (f'"{HEADER[:-1]}"\n', ["no column", "found id,sentence,subject_entity"]),
     "quote open in the header": (f'"{HEADER}', ["line 1: no valid CSV (unexpected end of data"]),

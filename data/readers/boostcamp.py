@@ -1,6 +1,6 @@
-"""Boostcamp CSV of KLUE-RE: id, sentence, subject_entity, object_entity, label, source.
+"""Boostcamp CSV of KLUE-RE: id, sentence, subject_entity, object_entity, label, source; TAB or semicolon may separate.
 
-Entities are Python dicts written as text.
+Entities are Python dicts written as text, or JSON objects.
 """
 
 import ast
@@ -10,18 +10,19 @@ from typing import Any
 from data.messages import shown
 from data.readers import klue
 from data.readers.content import FileBytes
-from data.readers.delimited import check_header, named, place_of, records
+from data.readers.delimited import check_header, named, place_of, records, separator_of, unmerged
 from data.readers.klue import Row
-from data.readers.objects import ABSENT, unrepeated
+from data.readers.objects import ABSENT, item_of, unrepeated
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.row_ids import NUMBERED, id_column
 from data.schema import Example
 
-READS = klue.READS
+READS = (*klue.READS, "separator", "quoting")
 LABEL, PLACEHOLDER = klue.LABEL, klue.PLACEHOLDER
 from_python, label = klue.from_python, klue.label
 IDS = ("id", "guid")
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity")
+HEADER = 10_000  # bytes in which a header ends
 LONGEST_ENTITY = 2000  # characters: an entity column is a small dict, anything longer is not one
 
 
@@ -33,22 +34,32 @@ def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | 
 
 def stream(raw: bytes | FileBytes, name: str, options: ReaderOptions = DEFAULT) -> Iterator[Row | ValueError]:
     """`rows`, one at a time."""
-    content = (fields for _, fields in records(raw, name))
+    mark = separator(raw, options)
+    content = (fields for _, fields in records(raw, name, mark, options.quoting))
     header = next(content, [])
     id, *needed, label = klue.names(options, header, COLUMNS)
     numbered = not id_column(options, header, IDS)
     needed = needed if numbered else [id, *needed]
     expected = (
-        f"expected {', '.join(needed)}, {label}, separated by commas{klue.NAMED}; for other files see data.format"
+        f"expected {', '.join(needed)}, {label}, separated by commas, TABs or semicolons{klue.NAMED}; for other files "
+        "see data.format"
     )
     check_header(name, header, needed, [label], expected)
-    for number, row in enumerate(named(content, header), start=1):
+    rows = named(content, header)
+    for number, row in enumerate(map(unmerged, rows) if mark == "\t" else rows, start=1):
         yield row if isinstance(row, ValueError) else Row(row, number if numbered else None)
 
 
 def place(raw: bytes | FileBytes, name: str, number: int, options: ReaderOptions = DEFAULT) -> str:
     """Where row `number` (from 1) stands, as messages say it; its sentence may run over several lines."""
-    return f"row {number} {place_of(records(raw, name), number)}"  # the header is number 0
+    content = records(raw, name, separator(raw, options), options.quoting)
+    return f"row {number} {place_of(content, number)}"  # the header is number 0
+
+
+def separator(raw: bytes | FileBytes, options: ReaderOptions) -> str:
+    """A comma, unless the columns stand in the header by another one."""
+    text = raw[:HEADER].decode("utf-8-sig", errors="replace")  # what is wrong with the bytes is told by `records`
+    return separator_of(text, options, ",", klue.names(options, [], COLUMNS)[1:4])
 
 
 def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:
@@ -74,6 +85,8 @@ def entity_dict(text: str, column: str) -> Any:
             return value
         return unrepeated([(key, value[key]) for key in map(ast.literal_eval, keys)])
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        if isinstance(value := item_of(text), dict):  # null, true and false are no Python
+            return value
         raise ValueError(
             f"{column} is {shown(text, 120)}, expected a dict such as {{'word': 'A', 'start_idx': 0, ...}}"
         ) from None

@@ -7,12 +7,26 @@ from itertools import islice
 from data.messages import listed
 from data.readers.content import FileBytes
 from data.readers.decoding import lines
+from data.readers.options import ReaderOptions
 
-OPEN_QUOTE = "is a quote open or not doubled?"
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";"}
+QUOTES = "is a quote open or not doubled? data.quoting false reads quotes as text"
+
+
+def separator_of(text: str, options: ReaderOptions, usual: str, needed: Sequence[str] = ()) -> str:
+    """The one that was given; else `usual`, unless the first line of `text` holds the columns `needed` by another."""
+    if options.separator != "auto":
+        return SEPARATORS[options.separator]
+    first = text.lstrip("\r\n").splitlines()[0] if text.strip("\r\n") else ""
+    for mark in (usual, *SEPARATORS.values()):
+        header = [field.strip('"') for field in first.split(mark)] if options.quoting else first.split(mark)
+        if needed and set(needed) <= {*header}:
+            return mark
+    return usual
 
 
 def records(
-    raw: bytes | FileBytes, name: str, separator: str = ",", quoting: bool = True, advice: str = OPEN_QUOTE
+    raw: bytes | FileBytes, name: str, separator: str = ",", quoting: bool = True, advice: str = QUOTES
 ) -> Iterator[tuple[int, list[str]]]:
     """(line where it starts, fields) of each row that is not empty. Raises ValueError, which ends with `advice`, where
     the file is no CSV."""
@@ -52,6 +66,13 @@ def named(content: Iterable[list[str]], header: list[str]) -> Iterator[dict[str,
             yield dict(zip(header, fields, strict=True))
         else:
             yield ValueError(f"found {len(fields)} columns, expected {len(header)}")
+
+
+def unmerged(row: dict[str, str] | ValueError) -> dict[str, str] | ValueError:
+    """A TSV row, or its error where an odd quote made one field of several rows."""
+    if isinstance(row, ValueError) or not any("\t" in field and "\n" in field for field in row.values()):
+        return row
+    return ValueError("a quoted field holds a TAB and runs over several lines; data.quoting false reads quotes as text")
 
 
 def place_of(content: Iterator[tuple[int, list[str]]], number: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from data.messages import listed, shown
 from data.readers.content import FileBytes
 from data.readers.decoding import decode, head
-from data.readers.delimited import check_header, named, place_of, records
+from data.readers.delimited import check_header, named, place_of, records, separator_of, unmerged
 from data.readers.objects import ABSENT, label_in, line_of, objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.row_ids import NUMBERED, ROW, id_column
@@ -22,8 +22,6 @@ from data.schema import Example
 KEYS = ("id", "text", "text_pair", "label")
 READS = (*(f"columns.{key}" for key in KEYS), "header", "separator", "quoting")
 LABEL = "label"
-SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";"}
-QUOTES = "is a quote open or not doubled? data.quoting false reads quotes as text"
 JSON = re.compile(r"\s*(\[\s*[{\]]|\{)")  # a title may begin with a bracket, too
 
 
@@ -61,9 +59,11 @@ def is_json(text: str, options: ReaderOptions) -> bool:
 
 def separator(text: str, options: ReaderOptions) -> str:
     """The one that was given, or a comma where the first line holds one and no TAB; a TAB, too, where it has one column
-    only, so that commas of its texts separate nothing."""
+    only, so that commas of its texts separate nothing. Another one where the columns stand in the header by that."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
-    return SEPARATORS.get(options.separator) or ("," if "," in first and "\t" not in first else "\t")
+    usual = "," if "," in first and "\t" not in first else "\t"
+    needed = [column(options, "text"), *filter(None, [column(options, "text_pair")])] if options.header else []
+    return separator_of(text, options, usual, needed)
 
 
 def table(
@@ -71,7 +71,7 @@ def table(
 ) -> tuple[Iterator[dict[str, str] | ValueError], list[str]]:
     """The rows by the names of their columns, and these names."""
     mark = separator(text, options)
-    content = (fields for _, fields in records(raw, name, mark, options.quoting, QUOTES))
+    content = (fields for _, fields in records(raw, name, mark, options.quoting))
     if options.header:
         header = next(content, [])
         needed = [
@@ -97,13 +97,6 @@ def check_numbers(name: str, width: int, options: ReaderOptions) -> None:
                 f"{name}: data.columns.{key} is {given!r}, expected a number from 1 to {width}: the file is read "
                 f"without a header, and its first row has {width} columns"
             )
-
-
-def unmerged(row: dict[str, str] | ValueError) -> dict[str, str] | ValueError:
-    """A TSV row, or its error where an odd quote made one field of several rows."""
-    if isinstance(row, ValueError) or not any("\t" in field and "\n" in field for field in row.values()):
-        return row
-    return ValueError("a quoted field holds a TAB and runs over several lines; data.quoting false reads quotes as text")
 
 
 def column(options: ReaderOptions, key: str) -> str:

@@ -202,7 +202,7 @@ BAD_FILES = {
     "deep json": ("klue", b"[" * 100_000, ["bad.file", "nested"]),
     "long number": ("klue", b"[" + b"9" * 5000 + b"]", ["bad.file", "4300 digits"]),
     "columns": ("boostcamp", b"idx,sentence\n", ["no column subject_entity", "found idx, sentence"]),
-    "tsv": ("boostcamp", b"id\tsentence\tsubject_entity\tobject_entity\n", ["no column sentence"]),
+    "bars": ("boostcamp", b"id|sentence|subject_entity|object_entity\n", ["no column sentence"]),
     "open quote": ("boostcamp", as_csv(make_rows()[:1]) + b'1,"x\n', ["row 2", "no valid CSV"]),
     "text after quote": ("boostcamp", as_csv(make_rows()[:1]) + b'"1"x,2,3,4,5,6\n', ["row 2", "no valid CSV"]),
 }
