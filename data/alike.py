@@ -1,5 +1,6 @@
 """Labels that may be one, or none: told before anything is trained on them."""
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from data.messages import listed, shown
 
 MISSING = ("nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "?", "missing", "undefined")
+FRACTION = re.compile(r"[-+]?\d*\.\d+")
 SEPARATORS = {"#": 2, "|": 2, ";": 2, ",": None, "/": None, "+": None, "&": None}  # also part of single names
 
 
@@ -60,9 +62,14 @@ def label_warnings(labels: Sequence[str], negative: str | None) -> list[str]:
     missing = [label for label in labels if label.lower() in MISSING and label != negative]
     if missing:
         told.append(f"data.labels: {listed(missing)} looks like a missing value, and is a class")
+    if labels and all(map(FRACTION.fullmatch, labels)):
+        told.append(
+            f"data.labels: {listed([*labels])} look like numbers to predict (regression), which is not supported: each "
+            "is a class of its own"
+        )
     if several := several_in_one(labels):
         told.append(
             f"data.labels: {len(several)} of {len(labels)} classes look like several labels or a list in one, such as "
-            f"{shown(several[0])}; a row has one label (several are not supported), so each of these is a class"
+            f"{shown(several[0])}; a row has one label (multi-label is not supported), so each of these is a class"
         )
     return told

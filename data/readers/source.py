@@ -1,6 +1,5 @@
 """Where rows come from: a file, the bundled sample, a data set of the hub. All of them end as the bytes of a file."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 from data import sample
 from data.messages import shown
 from data.readers import FORMATS
+from data.readers.arrow import hub_bytes, is_table, table_bytes
 from data.readers.classes import Classes, class_of, with_class
 from data.readers.content import LARGE, FileBytes, read, sha256
 from data.readers.ids import FirstUse
@@ -21,13 +21,14 @@ from data.schema import Example, RowError
 @dataclass(frozen=True)
 class Source:
     """The raw bytes of one part of the data and the name that its messages carry; `classes`: the label set that its
-    rows are read for, where it is known."""
+    rows are read for, where it is known; `notes`: what was done to get the bytes, see `Example.notes`."""
 
     name: str
     raw: bytes | FileBytes
     format: str
     options: ReaderOptions = DEFAULT
     classes: Classes | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -85,7 +86,8 @@ class Source:
             if isinstance(row, ValueError):
                 return row
             example = FORMATS[self.format].example(row, self.options)
-            return with_class(example, self.classes, self.has_placeholder)
+            example = with_class(example, self.classes, self.has_placeholder)
+            return replace(example, notes=(*example.notes, *self.notes)) if self.notes else example
         except ValueError as error:
             return RowError(str(error), self.label_of_bad(row))
 
@@ -121,18 +123,18 @@ class Source:
 
 
 def open_source(location: str, format: str, part: str, key: str, options: ReaderOptions = DEFAULT) -> Source:
-    """Read what `location` names: a path, `sample:train`, `sample:dev` or `hub:<data set>:<configuration>[:<split>]`.
+    """Read what `location` names: a path, `sample:train`, `sample:dev`, `hub:<data set>:<configuration>[:<split>]`; see
+    `arrow.py` for paths that are no files of text.
 
     `part` is "train" or "dev", the split of a hub data set when none is given; `key` names the option in messages.
     """
     if location.startswith("sample:"):
         return Source(location, sample.json_bytes(location.removeprefix("sample:")), "klue")
     if location.startswith("hub:"):
-        format = "klue" if format in ("auto", "boostcamp") else format
-        return Source(location, hub_bytes(location, part, key), format, options)
+        return of_table(location, hub_bytes(location, part, key), format, options)
     path = Path(location)
     try:
-        raw = read(path)
+        raw = b"" if (table := is_table(path)) else read(path)
     except FileNotFoundError:
         raise ValueError(f"{key}: no file {location}") from None
     except IsADirectoryError:
@@ -140,36 +142,18 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{key}: cannot read {location!r:.200} ({reason})") from None
+    if table:
+        return of_table(location, table_bytes(path, part, key), format, options)
     return Source(location, raw, detect(raw[:LARGE]) if format == "auto" else format, options)
+
+
+def of_table(location: str, table: tuple[bytes, str], format: str, options: ReaderOptions) -> Source:
+    """The rows of `hub_bytes` or `table_bytes`."""
+    raw, how = table
+    format = "klue" if format in ("auto", "boostcamp") else format
+    return Source(location, raw, format, options, notes=(f"read by the package datasets: {how}",))
 
 
 def detect(raw: bytes) -> str:
     """JSON starts with a bracket; everything else is taken for CSV, whose header is then checked."""
     return "klue" if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{") else "boostcamp"
-
-
-def hub_bytes(location: str, part: str, key: str) -> bytes:
-    """A data set of the hub as the bytes of a JSON file, classes by name (needs the extra `hub`)."""
-    try:
-        import datasets
-    except ImportError:
-        raise ValueError(f'{key}: {location} needs the extra: pip install -e ".[hub]"') from None
-    name, _, rest = location.removeprefix("hub:").partition(":")
-    configuration, _, split = rest.partition(":")
-    split = split or {"train": "train", "dev": "validation"}[part]
-    try:
-        rows = datasets.load_dataset(name, configuration or None, split=split)
-    except Exception as error:  # the hub client raises many types; all of them mean: not to be had
-        raise ValueError(
-            f"{key}: cannot load {location} from the hub ({type(error).__name__}: {error!s:.200}); "
-            "download the files once and give their path instead"
-        ) from None
-    names = {column: kind.names for column, kind in rows.features.items() if getattr(kind, "names", None)}
-
-    def named(row: dict, column: str) -> str | None:
-        # -1 is the hub's placeholder for "no label", and names[-1] would be the last class
-        number = row[column]
-        return names[column][number] if number is not None and number >= 0 else None
-
-    converted = [{**row, **{column: named(row, column) for column in names}} for row in rows]
-    return json.dumps(converted, ensure_ascii=False).encode()
