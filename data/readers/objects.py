@@ -11,8 +11,8 @@ from data.messages import shown
 ABSENT = object()
 LISTS = ("data", "rows", "examples", "instances", "items")  # what the list of rows is called inside an object
 UNSUPPORTED = {
-    list: "several labels a row (multi-label) and one a word (tagging) are not supported",
-    float: "numbers to predict (regression) are not supported",
+    list: "; several labels a row (multi-label) and one a word (tagging) are not supported",
+    float: "; numbers to predict (regression) are not supported",
 }
 LOOKED_AT = 20  # lines of a file that is not whole
 
@@ -121,13 +121,10 @@ def unrepeated(pairs: list[tuple[str, Any]]) -> dict | ValueError:
 
 
 def written(value: Any, column: str) -> str:
-    """An id or label as text, empty where there is none; some files number their rows and labels, and pandas writes 1
-    as 1.0 where others of the column are missing."""
-    if type(value) is float and (value.is_integer() or value != value):
-        value = int(value) if value.is_integer() else None
+    """An id or label as text, empty where there is none; some files number their rows and labels."""
     if value is not None and type(value) not in (str, int):
-        unsupported = next((f"; {what}" for kind, what in UNSUPPORTED.items() if isinstance(value, kind)), "")
-        raise ValueError(f"{column} is {shown(value)}, expected a text or a whole number{unsupported}")
+        advice = UNSUPPORTED[type(value)] if type(value) is list or (type(value) is float and value % 1) else ""
+        raise ValueError(f"{column} is {shown(value)}, expected a text or a whole number{advice}")
     return "" if value is None else str(value)
 
 

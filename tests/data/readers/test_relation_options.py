@@ -82,7 +82,10 @@ def test_messages_use_the_names_of_the_file():
     (found,) = read([row(no="")], "klue", options)
     assert str(found) == "no is empty"
     (found,) = read([row(관계=0.5)], "klue", options)
-    assert str(found) == "관계 is 0.5, expected a text or a whole number"
+    assert (
+        str(found)
+        == "관계 is 0.5, expected a text or a whole number; numbers to predict (regression) are not supported"
+    )
     (found,) = read([{"no": 1}], "klue", options)
     assert (
         str(found) == "no key 문장, 주어, 목적어; found no; expected no, 문장, 주어, 목적어, 관계; "
