@@ -353,7 +353,6 @@ FILES = {
     "gzip": (gzip.compress(as_csv().encode()), ["found a gzip archive, expected"]),
     "Excel": (zipped(), ["found a ZIP archive or an Excel workbook, expected"]),
     "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), ["found an old Excel workbook, expected"]),
-    "Parquet": (b"PAR1\x15\x04\x15", ["cannot read", "Parquet"]),
     "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ["found a picture, expected"]),
     "web page": ("\n<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n", ["found a web page, expected"]),
     "LFS pointer": (

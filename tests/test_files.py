@@ -249,7 +249,74 @@ SMALL = {
     ),
 }  # fmt: skip
 
-CASES = LABELS | ENTITIES | IDS | TACRED | SMALL
+TWO = [f"k-0 | {HEADQUARTERS} | org:place_of_headquarters", f"k-1 | {EMPLOYEE} | per:employee_of"]
+FOUR = [*TWO, f"k-2 | {SIBLING} | no_relation", f"k-3 | {FOUNDED} | org:founded"]
+NUMBERED = [row.removeprefix("k-") for row in TWO]
+FORMS = {
+    "klue.jsonl": Case(FOUR),
+    "klue_broken_line.jsonl": Case(["! no valid JSON", TWO[1], FOUR[2]], {"on_bad_row": "skip"}),
+    "klue_one_line.jsonl": Case(TWO[:1]),
+    "klue_data.json": Case(TWO, warned=["one JSON object, read as the list under 'data': 2 rows"]),
+    "columns.json": Case(TWO, warned=["one JSON object, read as columns: 2 rows"]),
+    "columns_unequal.json": Case(r"columns are of different lengths \(guid 2, sentence 2, .* label 1, source 2\)"),
+    "pandas_columns.json": Case(TWO, warned=["read as columns: 2 rows"]),
+    "pandas_index.json": Case(TWO, warned=["read as numbered rows: 2 rows"]),
+    "pandas_split.json": Case(TWO, warned=["read as columns and data: 2 rows"]),
+    "pandas_table.json": Case(TWO, warned=["read as the list under 'data': 2 rows"]),
+    "boostcamp.tsv": Case(NUMBERED),
+    "boostcamp_semicolons.csv": Case(NUMBERED),
+    "boostcamp_json_entities.csv": Case([NUMBERED[0].replace(":ORG", ""), NUMBERED[1].replace(":PER", "")]),
+    "boostcamp_open_quote.tsv": Case([NUMBERED[0].replace("⟨", '"⟨', 1), NUMBERED[1]], {"quoting": False}),
+    "text_semicolons.csv": Case(
+        ["1 | 비가 온다, 그리고 춥다 | 좋음", "2 | 눈이 온다 | 나쁨"], text() | learned(), notes={"no column of ids": 2}
+    ),
+    "text_columns.json": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨"],
+        text() | learned(),
+        notes={"no column of ids": 2},
+        warned=["read as columns: 2 rows"],
+    ),
+    "multi_label.jsonl": Case(
+        ["! label is ['날씨'], expected a text or a whole number; several labels a row (multi-label) and one a word "
+         "(tagging) are not supported", "! (multi-label)", "3 | 공을 찬다 | 운동", "4 | 해가 뜬다 | 날씨"],
+        text() | learned(on_bad_row="skip"),
+        ["날씨", "운동"],
+        {"no column of ids": 2},
+    ),
+    "tagging.jsonl": Case(
+        ["! label is [1, 0], expected a text or a whole number; several labels a row (multi-label) and one a word "
+         "(tagging) are not supported", "2 | 공을 찬다 | O", "3 | 해가 뜬다 | B-PER"],
+        text() | learned(on_bad_row="skip"),
+        notes={"no column of ids": 2},
+    ),
+    "regression.jsonl": Case(
+        ["! label is 3.6, expected a text or a whole number; numbers to predict (regression) are not supported",
+         "2 | 눈이 온다 | 4", "3 | 해가 뜬다 | 1"],
+        text() | learned(on_bad_row="skip"),
+        ["1", "4"],
+        {"no column of ids": 2},
+    ),
+    "regression.csv": Case(
+        ["1 | 비가 온다 | 3.6", "2 | 눈이 온다 | 4.0", "3 | 해가 뜬다 | 0.5"],
+        text() | learned(),
+        notes={"no column of ids": 3},
+        warned=[r"0\.5, 3\.6, 4\.0 look like numbers to predict \(regression\), which is not supported"],
+    ),
+    "several_a.csv": Case(
+        ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "several_b.jsonl:2 | 해가 뜬다 | 좋음", "3 | 달이 뜬다 | 나쁨",
+         "! id '3' was already used in row 2; data.columns.id row"],
+        text()
+        | learned(on_bad_row="skip")
+        | {"train": [str(FILES / "several_a.csv"), str(FILES / "several_b.jsonl")]},
+        notes={"from several_a.csv": 2, "from several_b.jsonl": 2, "stands in an earlier file, too: it is FILE:ID": 1},
+    ),
+    "several_b.jsonl": Case(
+        ["2 | 해가 뜬다 | 좋음", "3 | 달이 뜬다 | 나쁨", "! id '3' was already used in row 2"],
+        text() | learned(on_bad_row="skip"),
+    ),
+}  # fmt: skip
+
+CASES = LABELS | ENTITIES | IDS | TACRED | SMALL | FORMS
 
 
 def written(example: Example | ValueError) -> str:
@@ -291,7 +358,7 @@ def test_what_comes_out_of_a_file(name):
     notes = Counter(note for example in examples if isinstance(example, Example) for note in example.notes)
     one_to_one(notes, case.notes)
     assert all(notes[note] == rows for part, rows in case.notes.items() for note in notes if re.search(part, note))
-    one_to_one([str(warning.message) for warning in caught], case.warned)
+    one_to_one({str(warning.message) for warning in caught}, case.warned)  # labels learned read the file twice
 
 
 def one_to_one(texts, parts) -> None:

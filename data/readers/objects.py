@@ -123,7 +123,7 @@ def unrepeated(pairs: list[tuple[str, Any]]) -> dict | ValueError:
 def written(value: Any, column: str) -> str:
     """An id or label as text, empty where there is none; some files number their rows and labels."""
     if value is not None and type(value) not in (str, int):
-        advice = UNSUPPORTED[type(value)] if type(value) is list or (type(value) is float and value % 1) else ""
+        advice = UNSUPPORTED[type(value)] if type(value) is list or (type(value) is float and value % 1 > 0) else ""
         raise ValueError(f"{column} is {shown(value)}, expected a text or a whole number{advice}")
     return "" if value is None else str(value)
 
