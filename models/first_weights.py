@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-Made = MutableMapping[nn.Module, dict[str, float]]  # module -> its own tensors -> their sums
+Made = MutableMapping[nn.Module, dict[str, tuple[int, float]]]  # module -> its own tensors -> `trace`
 # torch's classes that draw their weights, each with the method that does so and its name
 DRAW = {
     kind: (name, vars(kind)[name])
@@ -95,21 +95,21 @@ def set_by_hand(model: PreTrainedModel, made: Made) -> Iterator[tuple[str, Tenso
         first = made.get(module, {})
         for key, tensor in own_tensors(module):
             name = f"{place}.{key}" if place else key
-            new = first.get(key) != total(tensor) and name not in model.all_tied_weights_keys
+            new = first.get(key) != trace(tensor) and name not in model.all_tied_weights_keys
             if new and (plain or isinstance(module, tuple(DRAW))):
                 yield name, tensor.detach().clone()
 
 
 @contextmanager
 def as_constructed() -> Iterator[Made]:
-    """Sums of the weights that torch's own classes draw when they are constructed, noted while this is open."""
+    """The `trace` of weights that torch's own classes draw when they are constructed, noted while this is open."""
     made: Made = WeakKeyDictionary()
 
     def noting(draw: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
         def drawn(module: nn.Module) -> None:
             draw(module)
             for part in module.modules():  # attention draws for its output layer, too
-                made[part] = {key: total(tensor) for key, tensor in own_tensors(part)}
+                made[part] = {key: trace(tensor) for key, tensor in own_tensors(part)}
 
         return drawn
 
@@ -129,9 +129,9 @@ def own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield key, tensor
 
 
-def total(tensor: Tensor) -> float:
-    """Its sum in float64: enough to see that somebody wrote into it."""
-    return tensor.detach().sum(dtype=torch.float64).item()
+def trace(tensor: Tensor) -> tuple[int, float]:
+    """What shows that somebody wrote into it: torch's count of writes, and the sum for those through `.data`."""
+    return tensor._version, tensor.detach().sum().item()
 
 
 def equal(one: Tensor, other: Tensor) -> bool:
