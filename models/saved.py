@@ -12,13 +12,14 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 
-def open_saved(folder: Path) -> tuple[PreTrainedModel, list[str]]:
+def open_saved(folder: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """The model of `save_pretrained` in `folder`, and the names of weights that the folder lacks. No code of the
     folder is run.
 
     Draws nothing from torch's generator. Raises OSError, ValueError, RuntimeError or SafetensorError for what cannot be
     opened.
     """
+    folder = Path(folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     with torch.random.fork_rng(devices=[]):  # first weights are drawn and overwritten
         model = AutoModel.from_config(config, trust_remote_code=False)

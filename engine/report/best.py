@@ -34,12 +34,14 @@ class OneBatch:
     """One batch of the run, as its own model sees it. All processes make it together."""
 
     def __init__(self, run: Run):
-        self.run, parts = run, run.parts
-        store = parts.loader.store if parts.evaluation.store is None else parts.evaluation.store
-        first = evaluation_batches(store.lengths, run.config.eval.batch_size, 1)[0][0]
-        self.rows = rows_of(store, first.index)
-        self.probabilities, again = self.predict(), self.predict()
-        self.restless = moved(self.probabilities, again)
+        self.run, evaluation = run, run.parts.evaluation
+        store = run.parts.loader.store if evaluation.store is None else evaluation.store
+        index = evaluation_batches(store.lengths, run.config.eval.batch_size, 1)[0][0].index
+        self.rows = rows_of(store, index)
+        scored = evaluation.predictions
+        self.probabilities = self.predict() if scored is None else scored.probabilities[index]
+        """(B, C); with a dev set those that the report scores."""
+        self.restless = moved(self.probabilities, self.predict())
         """How far a model that draws in evaluation is from itself."""
 
     @torch.no_grad()
