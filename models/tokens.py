@@ -160,23 +160,27 @@ def add_words(tokenizer: PreTrainedTokenizerBase, words: Mapping[str, str | None
     backend = tokenizer.backend_tokenizer
     kind = type(backend.model).__name__
     added: dict[str, str | None] = {}
+    first: dict[str, str] = {}  # normal form -> the first word that has it: others are the same token
+    found: list[AddedToken] = []
     for word, described in words.items():
         if not word or word != word.strip() or SLOT.fullmatch(word):
             raise ValueError(f"model.added_tokens: {word!r} is no word; expected text without blanks around it")
-        if is_one_token(tokenizer, word):
+        normal = backend.normalizer.normalize_str(word) if backend.normalizer else word
+        if normal in first or is_one_token(tokenizer, word):
             continue
-        form = backend.normalizer.normalize_str(word) if backend.normalizer else word
-        pieces = backend.pre_tokenizer.pre_tokenize_str(form) if backend.pre_tokenizer else [form]
+        first[normal] = word
+        pieces = backend.pre_tokenizer.pre_tokenize_str(normal) if backend.pre_tokenizer else [normal]
         if kind == "WordPiece" and len(pieces) == 1:
-            form = pieces[0][0]
-            take_numbers(tokenizer, [form])
+            added.setdefault(pieces[0][0], described)
         else:
-            form = word
-            take_numbers(tokenizer, [form])
-            tokenizer.add_tokens([AddedToken(form, single_word=True, normalized=True, lstrip=kind == "BPE")])
+            found.append(AddedToken(word, single_word=True, normalized=True, lstrip=kind == "BPE"))
+            added[word] = described
+    take_numbers(tokenizer, [*added])  # once for all of them: it writes the whole vocabulary
+    if found:
+        tokenizer.add_tokens(found)
+    for word in first.values():
         if not is_one_token(tokenizer, word):
             raise ValueError(f"model.added_tokens: {word!r} cannot be one token of this tokenizer")
-        added[form] = described
     return added
 
 

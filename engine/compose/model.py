@@ -4,7 +4,7 @@ import inspect
 import warnings
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from data import sample
 from data.encode import Encoder, EncodingOptions
@@ -14,12 +14,13 @@ from models import MODELS
 from models.backbone import scratch_config, set_dropout
 from models.compatibility import check_tokenizer
 from models.dropout import draw_quickly
+from models.first_weights import build_watched, one_name_each
 from models.heads import HEADS
 from models.layers import freeze, layers_of, start_anew
 from models.overrides import override
 from models.packing import choose_attention
 from models.pooling import POOLINGS, Pooling, make_pooling
-from models.pretrained import pretrained_backbone, pretrained_config
+from models.pretrained import pretrained_backbone, pretrained_config, some
 from models.tokens import add_tokens, add_words, fit_embedding, load_tokenizer, wordpiece_tokenizer
 
 
@@ -83,7 +84,8 @@ def make_model(
         nested = pretrained_config(settings.backbone, config.data.max_length)
         set_dropout(nested, settings.dropout)
         own = override(nested, settings.overrides, settings.backbone, model_class.config_class)
-    model = model_class(
+    model = new_model(
+        model_class,
         model_class.config_class(
             backbone=nested,
             pooling=settings.pooling,
@@ -95,13 +97,8 @@ def make_model(
             entity_types=len(config.data.types),
             classes=classes,
             **own,
-        )
+        ),
     )
-    if not hasattr(model, "all_tied_weights_keys"):
-        raise ValueError(
-            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights "
-            "are not initialised and from_pretrained fails"
-        )
     lines = [] if settings.backbone is None else put_pretrained(model, settings)
     rows = fit_embedding(model.backbone, tokenizer, None if settings.backbone is None else new)
     if new and settings.backbone is not None:
@@ -109,6 +106,8 @@ def make_model(
     if notes is not None:
         notes += lines
     model.config.backbone = model.backbone.config
+    model.tie_weights()  # those that it declares, to the backbone that it has now
+    one_name_each(model)
     freeze(model.backbone, settings.freeze)
     if settings.freeze == "all" and getattr(getattr(model, "pool", None), "takes_pooler", False):
         model.pool.requires_grad_(False)  # it holds the backbone's pooler and nothing else
@@ -124,6 +123,25 @@ def make_model(
             model.backbone, "activation_checkpointing_enable", model.backbone.gradient_checkpointing_enable
         )
         enable({"use_reentrant": False})
+    return model
+
+
+def new_model(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
+    """The model with first weights. Raises ValueError for one that could not be saved; warns of first weights that its
+    own `__init__` overwrites."""
+    model, lost = build_watched(model_class, config)
+    if not hasattr(model, "all_tied_weights_keys"):
+        raise ValueError(
+            f"model.name: {model_class.__name__}.__init__ does not end with self.post_init(); without it the weights "
+            "are not initialised and from_pretrained fails"
+        )
+    one_name_each(model)
+    if lost:
+        warnings.warn(
+            f"model.name: {model_class.__name__}.__init__ sets {some(lost)} above self.post_init(), which draws them "
+            "anew: what was set is lost; set it below that line",
+            stacklevel=3,
+        )
     return model
 
 

@@ -80,11 +80,14 @@ def own_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def gathered(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
     """Whole tensors on the CPU. All processes call it together; those that do not `keep` them get none."""
-    whole = {}
+    whole, held = {}, set()
     for name, tensor in tensors.items():
         value = full(tensor.detach())
         if keep:
-            whole[name] = value.cpu().contiguous()
+            value = value.cpu().contiguous()
+            tied = value.untyped_storage().data_ptr() in held and value.numel()  # safetensors takes no shared memory
+            whole[name] = value.clone() if tied else value
+            held.add(value.untyped_storage().data_ptr())
     return whole
 
 

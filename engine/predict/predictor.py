@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import yaml
 from safetensors import SafetensorError
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from data.encode import Encoder, EncodingOptions
 from data.markers import reads_types
@@ -30,6 +30,7 @@ from engine.distributed.device import choose_precision
 from engine.evaluate import forward, require_finite
 from engine.plan import evaluation_batches
 from engine.scores.probabilities import check_probabilities
+from models.saved import open_saved
 from models.tokens import load_tokenizer
 
 ROWS = Source("the rows", b"", "klue")
@@ -255,13 +256,11 @@ def settings_of(folder: Path) -> Settings:
 def load_model(folder: Path, classes: int) -> PreTrainedModel:
     """The model of best/ in float32. Raises ValueError where weights are missing, or are none of these labels."""
     try:
-        model, report = AutoModel.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True, output_loading_info=True
-        )
+        model, missing = open_saved(folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise ValueError(f"{folder}: the model cannot be loaded ({first})") from None
-    if missing := sorted(report["missing_keys"]):
+    if missing:
         raise ValueError(f"{folder}: {len(missing)} weights are missing: {', '.join(missing)[:200]}")
     found = getattr(model.config, "classes", classes)
     if found != classes:

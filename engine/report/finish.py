@@ -1,8 +1,6 @@
 """What a finished run leaves: best/, predictions/, errors/, report.json and a table."""
 
 import json
-import os
-import shutil
 import warnings
 from pathlib import Path
 
@@ -11,12 +9,13 @@ import numpy as np
 from data.messages import names_of
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import load_model
-from engine.checkpoint.manifest import flush, read_tensors, verify
+from engine.checkpoint.manifest import read_tensors, verify
 from engine.compose.data import open_part
 from engine.config import prediction_settings
 from engine.distributed.agreement import on_main
 from engine.evaluate import Evaluation
-from engine.parts import Data, Run
+from engine.parts import Run
+from engine.report.best import OneBatch, export
 from engine.report.error_rows import Judged
 from engine.report.predictions import write_predictions
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
@@ -61,25 +60,11 @@ def examples_again(run: Run, ids: set[str]) -> dict:
         return {}
 
 
-def export(folder: Path, model, weights: dict, data: Data, prediction: dict) -> None:
-    """best/: everything that prediction needs, in save_pretrained form. `weights`: whole, the model may be sharded."""
-    temporary = folder.with_name(f".{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, state_dict=weights)
-    data.tokenizer.save_pretrained(temporary)
-    encoding = data.encoder.options.as_dict()
-    for name, content in (("labels", data.labels), ("encoding", encoding), ("prediction", prediction)):
-        (temporary / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    for path in [*temporary.iterdir(), temporary]:
-        flush(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
-
-
 def finish(run: Run, state: State) -> dict | None:
     """Score the best weights once more and leave best/, predictions/ and report.json, all of the same weights.
 
-    None where a signal broke the scoring off: nothing was written, and the same command does it again.
+    None where a signal broke the scoring off: nothing was written, and the same command does it again. Raises
+    OtherModelError where best/ would predict otherwise than the run: then there is no best/ and no report.json.
     """
     parts, config = run.parts, run.config
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
@@ -89,6 +74,7 @@ def finish(run: Run, state: State) -> dict | None:
     scores = parts.evaluation.run(parts.model)
     if scores is None:
         return None
+    batch = OneBatch(run)
     report = {
         "dev": scores or None,
         "step": state.best_step,
@@ -110,11 +96,11 @@ def finish(run: Run, state: State) -> dict | None:
     def write() -> None:
         if config.eval.resamples and parts.evaluation.store is not None:
             report["intervals"] = intervals_of(scored_of(parts.evaluation), config.eval.resamples)
-        weights = read_tensors(best / "model.safetensors")
-        settings = prediction_settings(run.config, run.precision)
-        export(run.folder / "best", model, weights, run.data, settings)
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
+        weights = read_tensors(best / "model.safetensors")
+        settings = prediction_settings(run.config, run.precision)
+        export(run.folder / "best", model, weights, run.data, settings, batch)
         parts.tracker.final(state.best_step, main_options(config), scores)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
 

@@ -260,6 +260,64 @@ def test_byte_pairs_leave_no_blank_before_a_word():
     assert tokenizer.convert_ids_to_tokens(ids(tokenizer, "a fade b")) == ["a", "fade", "Ġ", "b"]
 
 
+def lower_cased() -> PreTrainedTokenizerFast:
+    vocabulary = [*VOCABULARY, "covid", "##ir", *SLOTS]
+    return BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)}, do_lower_case=True)
+
+
+KINDS = [lambda: wordpiece_tokenizer([*VOCABULARY, *SLOTS]), lower_cased, byte_pairs, unigram]
+NEW = [
+    "나무",
+    "나래",
+    "가람",
+    "누리집",
+    "COVID-19",
+    "Covid-19",
+    "covid",
+    "New York",
+    "new york",
+    "Bead",
+    "bead",
+    "fade",
+    "@",
+]
+
+
+@pytest.mark.parametrize("make", KINDS, ids=["wordpiece", "lower-cased", "byte pairs", "unigram"])
+@given(words=st.lists(st.sampled_from(NEW), unique=True, max_size=8))
+def test_words_together_are_numbered_as_one_by_one(make, words):
+    together, apart = make(), make()
+    described = {word: f"{number}" for number, word in enumerate(words)}
+    added = {}
+    for word, text in described.items():
+        added |= add_words(apart, {word: text})
+    assert list(add_words(together, described).items()) == list(added.items())
+    assert together.get_vocab() == apart.get_vocab()
+    assert together.added_tokens_decoder == apart.added_tokens_decoder
+    text = " ".join([*words, *(f"{word}는" for word in words), "be deaf 가람은"])
+    assert ids(together, text) == ids(apart, text)
+
+
+def test_the_vocabulary_is_written_once_for_all_words(monkeypatch):
+    """It took a tenth of a second a word with a real vocabulary."""
+    tokenizer, opened = wordpiece_tokenizer([*VOCABULARY, *SLOTS]), []
+    monkeypatch.setattr("models.tokens.Tokenizer", Opening(opened))
+    words = [f"낱말{number}" for number in range(300)] + [f"COVID-{number}" for number in range(300)]
+    assert list(add_words(tokenizer, dict.fromkeys(words))) == words
+    assert len(opened) == 1
+
+
+class Opening:
+    """`Tokenizer`, which notes what it opens."""
+
+    def __init__(self, opened: list[str]):
+        self.opened = opened
+
+    def from_str(self, text: str) -> Tokenizer:
+        self.opened.append(text)
+        return Tokenizer.from_str(text)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     "name, slots", [("klue-roberta-base", 500), ("kobigbird", 498), ("roberta-base", 0), ("lassl-tiny/albert", 0)]
