@@ -12,16 +12,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from data.readers.documents import pairs
-from data.readers.documents.pairs import Passage, PlacedError, Relation, Row, passage_rows
+from data.readers.documents.pairs import Passage, PlacedError, Row, passage_rows
 from data.readers.documents.records import (
     collected,
     documents,
     from_python,
     identity,
     items,
-    key_text,
     place_of,
-    relation_label,
+    relation_of,
 )
 from data.readers.documents.spans import Words, added
 from data.readers.options import DEFAULT, ReaderOptions
@@ -55,12 +54,6 @@ def document_rows(
         notes = (*notes, *added(entities, str(place), span))
     relations = None
     if "relations" in document:
-        relations = [
-            Relation(
-                str(place),
-                *(key_text(one.get(end), end) for end in ("head", "tail")),
-                relation_label(one, "type"),
-            )
-            for place, one in enumerate(items(document["relations"], "relations"))
-        ]
+        found = items(document["relations"], "relations")
+        relations = [relation_of(one, place, ("head", "tail"), "type") for place, one in enumerate(found)]
     yield from passage_rows(Passage(id, words.text, where, entities, relations, notes), options, counts)

@@ -16,7 +16,7 @@ from typing import Any
 
 from data.messages import listed, shown
 from data.readers.documents import pairs
-from data.readers.documents.pairs import Passage, PlacedError, Relation, Row, passage_rows
+from data.readers.documents.pairs import Passage, PlacedError, Row, passage_rows
 from data.readers.documents.records import (
     collected,
     documents,
@@ -26,7 +26,7 @@ from data.readers.documents.records import (
     key_text,
     only_label,
     place_of,
-    relation_label,
+    relation_of,
     text_of,
 )
 from data.readers.documents.spans import added, span_of
@@ -72,14 +72,8 @@ def document_rows(
         notes = (*notes, *added(entities, key, span))
     relations = None
     if "relations" in document:
-        relations = [
-            Relation(
-                key_text(one.get("id", place), "the id of a relation"),
-                *(key_text(one.get(end), end) for end in ("from_id", "to_id")),
-                relation_label(one, "type"),
-            )
-            for place, one in enumerate(items(document["relations"], "relations"))
-        ]
+        found = items(document["relations"], "relations")
+        relations = [relation_of(one, place, ("from_id", "to_id"), "type") for place, one in enumerate(found)]
     yield from passage_rows(Passage(id, text, where, entities, relations, notes), options, counts)
 
 

@@ -23,7 +23,6 @@ from data.readers.documents.records import (
     from_python,
     identity,
     items,
-    key_text,
     place_of,
     relation_label,
     whole,
@@ -66,12 +65,12 @@ def document_rows(
     problems: dict[int, ValueError] = {}
     mentions = mentions_of(document, words, counts, problems)
     facts = items(document["labels"], "labels") if "labels" in document else []
-    pairs_of_facts = [[key_text(first_of(one, KEYS[end]), end) for end in "ht"] for one in facts]
-    times = Counter(map(tuple, pairs_of_facts))
-    for place, (one, (head, tail)) in enumerate(zip(facts, pairs_of_facts, strict=True)):
+    ends = [tuple(str(first_of(one, KEYS[end])) for end in "ht") for one in facts]
+    times = Counter(ends)
+    for place, (one, pair) in enumerate(zip(facts, ends, strict=True)):
         kind = relation_label(one, next((key for key in KEYS["r"] if key in one), "r"))
         try:
-            subject, object = (entity(mentions, end, problems) for end in (head, tail))
+            subject, object = (entity(mentions, end, problems) for end in pair)
             if isinstance(kind, ValueError):
                 raise kind
         except ValueError as error:
@@ -83,7 +82,7 @@ def document_rows(
         if not shared:
             counts[OVER_SENTENCES] += 1
             continue
-        more = (SEVERAL,) if times[head, tail] > 1 else ()
+        more = (SEVERAL,) if times[pair] > 1 else ()
         sentence = shared[0]
         spans = nearest(subject[sentence], object[sentence])
         yield Row(f"{id}:{place}", words[sentence].text, *spans, kind, where, (*notes, *more))

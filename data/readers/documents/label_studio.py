@@ -11,6 +11,7 @@ Direction left turns a relation round, bi makes a row each way. `data.columns.te
 annotation of the file has a relation, as in JSON-MIN, nobody looked for any.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,16 @@ from data.messages import listed, shown
 from data.readers.documents import pairs
 from data.readers.documents.pairs import Passage, PlacedError, Row, pair_rows, passage_rows, relation_rows
 from data.readers.documents.records import collected, documents, from_python, identity, only_label, place_of
-from data.readers.documents.studio_tasks import Kinds, as_tasks, choices_of, kept, kinds_of, regions_of, text_of_task
+from data.readers.documents.studio_tasks import (
+    Kinds,
+    as_tasks,
+    choices_of,
+    is_min,
+    kept,
+    kinds_of,
+    regions_of,
+    text_of_task,
+)
 from data.readers.options import DEFAULT, ReaderOptions
 from data.schema import Span
 
@@ -38,8 +48,11 @@ example, label = pairs.example, pairs.label
 
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | PlacedError]:
     """The rows of the file `name`. Raises ValueError where it cannot be read as a whole, or makes no row."""
-    tasks = as_tasks(documents(raw, name, "tasks"), options)
-    kinds = kinds_of([task for *_, task in tasks], options)
+    found = documents(raw, name, "tasks")
+    tasks = as_tasks(found, options)
+    kinds = kinds_of([task for *_, task in tasks], name, options)
+    if kinds.regions and not kinds.related and any(is_min(one) for *_, one in found):
+        warnings.warn(f"{name}: JSON-MIN keeps no relations, so that rows have no labels; export as JSON", stacklevel=2)
     return collected(tasks, name, partial(task_rows, options, kinds), Counter(kinds.others))
 
 

@@ -16,7 +16,7 @@ from data.readers.options import DEFAULT, ReaderOptions
 from data.schema import Example, RowError, Span
 
 SEVERAL = "several relations of one pair of entities, a row each"
-WITHOUT = "document(s) without a relation; data.negatives makes rows of their pairs"
+WITHOUT = "text(s) without a relation; data.negatives makes rows of their pairs"
 APART = "pair(s) of entities without a relation that overlap or do not fit their text"
 UNREAD = "entity or entities that do not fit their text, and that no relation names"
 
@@ -68,7 +68,7 @@ def passage_rows(
     passage: Passage,
     options: ReaderOptions,
     counts: Counter,
-    together: Callable[[Span, Span], bool] = lambda subject, object: True,
+    together: Callable[[Span, Span], bool] | None = None,
 ) -> Iterator[Row | PlacedError]:
     """The rows of its relations, then those of its other pairs where they are wanted and stand `together`. `counts`
     takes what makes no row."""
@@ -96,8 +96,8 @@ def relation_rows(passage: Passage, relations: Iterable[Relation]) -> Iterator[R
             yield PlacedError(f"relation {one.id}: {problem}"[:400], passage.where, label)
             continue
         notes = (SEVERAL,) if times[one.subject, one.object] > 1 else ()
-        notes = (*passage.notes, *one.notes, *notes)
-        yield Row(f"{passage.id}:{one.id}", passage.text, *pair, label, passage.where, notes)
+        notes = dict.fromkeys((*passage.notes, *one.notes, *notes))
+        yield Row(f"{passage.id}:{one.id}", passage.text, *pair, label, passage.where, tuple(notes))
 
 
 def unknown(id: str, entity: Span | ValueError | None) -> ValueError | None:
@@ -105,7 +105,11 @@ def unknown(id: str, entity: Span | ValueError | None) -> ValueError | None:
 
 
 def pair_rows(
-    passage: Passage, taken: Collection, label: str | None, counts: Counter, together: Callable[[Span, Span], bool]
+    passage: Passage,
+    taken: Collection,
+    label: str | None,
+    counts: Counter,
+    together: Callable[[Span, Span], bool] | None = None,
 ) -> Iterator[Row]:
     """A row with `label` of every ordered pair of entities besides those that are `taken`."""
     for (first, subject), (second, object) in permutations(passage.entities.items(), 2):
@@ -113,12 +117,12 @@ def pair_rows(
             continue
         if isinstance(subject, ValueError) or isinstance(object, ValueError):
             counts[APART] += 1
-        elif together(subject, object):
+        elif together is None or together(subject, object):
             if subject.overlaps(object):
                 counts[APART] += 1
                 continue
             id = f"{passage.id}:{first}>{second}"
-            yield Row(id, passage.text, subject, object, label, passage.where, passage.notes)
+            yield Row(id, passage.text, subject, object, label, passage.where, tuple(dict.fromkeys(passage.notes)))
 
 
 def example(row: Row, options: ReaderOptions = DEFAULT) -> Example:

@@ -7,7 +7,7 @@ from typing import Any
 
 from data.messages import listed, shown
 from data.readers.decoding import decode
-from data.readers.documents.pairs import PlacedError, Row
+from data.readers.documents.pairs import PlacedError, Relation, Row
 from data.readers.objects import ABSENT, filled_lines, item_of, listed_objects, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.row_ids import id_column
@@ -49,7 +49,8 @@ def collected(
             rows.append(PlacedError(str(error), where))
     lines = [f"{times:,} {what}" for what, times in counts.items() if times]
     if number and not rows:
-        raise ValueError(f"{name}: no row is made of its {number:,} documents: {'; '.join(lines) or 'they are empty'}")
+        reasons = "; ".join(lines) or "none has two entities"
+        raise ValueError(f"{name}: no row is made of its {number:,} document(s): {reasons}")
     for line in lines:
         warnings.warn(f"{name}: no row is made of {line}", stacklevel=3)
     return rows
@@ -135,6 +136,16 @@ def key_text(value: Any, what: str) -> str:
     if type(value) not in (int, str) or not str(value).strip():
         raise ValueError(f"{what} is {shown(value)}, expected an id")
     return str(value)
+
+
+def relation_of(one: Mapping, place: int, ends: tuple[str, str], kind: str) -> Relation:
+    """A relation with its id, or its number; what is wrong with one stands in place of its label."""
+    id = str(place)
+    try:
+        id = key_text(one.get("id", place), "the id of a relation")
+        return Relation(id, *(key_text(one.get(end), end) for end in ends), only_label(one.get(kind), kind))
+    except ValueError as error:
+        return Relation(id, "", "", error)
 
 
 def relation_label(relation: Mapping, key: str) -> str | ValueError | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from data.messages import listed, shown
 from data.readers.documents.pairs import Passage, Relation
-from data.readers.documents.records import items, key_text, only_label, text_of
+from data.readers.documents.records import items, key_text, relation_of, text_of
 from data.readers.documents.spans import added, span_of
 from data.readers.options import ReaderOptions
 
@@ -21,10 +21,11 @@ GROUND_TRUTH = "of several annotations those marked as ground truth are read"
 
 class Kinds(NamedTuple):
     """What the annotations of a file hold. `choices`: the name of those that are the label, empty where relations are;
-    `related`: whether some annotation has a relation; `others`: results that are neither, counted."""
+    `regions`, `related`: whether some annotation has an entity, a relation; `others`: other results, counted."""
 
     annotated: bool
     choices: str
+    regions: bool
     related: bool
     others: Counter
 
@@ -33,7 +34,7 @@ def as_tasks(found: list[tuple[int, str, Any]], options: ReaderOptions) -> list[
     """Tasks of JSON as they are; records of JSON-MIN, one an annotation, as tasks."""
     tasks: dict[Any, tuple[int, str, Any]] = {}
     for number, where, one in found:
-        if not isinstance(one, dict) or isinstance(one.get("data"), dict):
+        if not is_min(one):
             tasks[number, "task"] = (number, where, one)
             continue
         try:
@@ -49,12 +50,19 @@ def as_tasks(found: list[tuple[int, str, Any]], options: ReaderOptions) -> list[
     return [(number, where, one) for number, (_, where, one) in enumerate(tasks.values(), start=1)]
 
 
+def is_min(one: Any) -> bool:
+    """Whether it is a record of JSON-MIN."""
+    return isinstance(one, dict) and not isinstance(one.get("data"), dict)
+
+
 def from_min(record: dict, options: ReaderOptions) -> dict:
     """A record of JSON-MIN as a task with one annotation."""
     result: list[dict] = []
     data = {}
     named, text = options.column("label", ""), options.column("text", "text")
     for key, value in record.items():
+        if key == "relations":
+            continue
         if isinstance(value, list) and value and all(isinstance(one, dict) and "labels" in one for one in value):
             result += [
                 {"type": "labels", "from_name": key, "id": one.get("id", f"{key}{place}"), "value": one}
@@ -110,7 +118,7 @@ def results(annotation: Mapping) -> list[dict]:
     return items(annotation.get("result", []), "result")
 
 
-def kinds_of(tasks: list[Any], options: ReaderOptions) -> Kinds:
+def kinds_of(tasks: list[Any], name: str, options: ReaderOptions) -> Kinds:
     """What the annotations of all tasks hold. Raises ValueError where several choices could be the label."""
     names: Counter[str] = Counter()
     others: Counter[str] = Counter()
@@ -136,10 +144,11 @@ def kinds_of(tasks: list[Any], options: ReaderOptions) -> Kinds:
     named = options.column("label", "")
     if named or not (regions or related):
         if not named and len(names) > 1:
-            raise ValueError(f"choices are called {listed(sorted(names))}; data.columns.label says which are the label")
-        return Kinds(annotated, named or next(iter(names), ""), related, others)
+            found = listed(sorted(names))
+            raise ValueError(f"{name}: choices are called {found}; data.columns.label says which are the label")
+        return Kinds(annotated, named or next(iter(names), ""), regions, related, others)
     others["choices of texts with relations; data.columns.label names those that are the label"] += names.total()
-    return Kinds(annotated, "", related, others)
+    return Kinds(annotated, "", regions, related, others)
 
 
 def is_region(value: Any) -> bool:
@@ -180,17 +189,13 @@ def regions_of(annotation: Mapping, passage: Passage, related: bool) -> Passage:
 
 def both_ways(one: Mapping, number: int) -> list[Relation]:
     """A relation, as many rows as its direction makes of it."""
-    ends = [key_text(one.get(end), end) for end in ("from_id", "to_id")]
-    try:
-        kind = only_label(one.get("labels", []), "labels of a relation")
-    except ValueError as error:
-        kind = error
+    relation = relation_of(dict(one) | {"id": number}, number, ("from_id", "to_id"), "labels")
+    turned = relation._replace(subject=relation.object, object=relation.subject)
     direction = one.get("direction") or "right"
     if direction == "bi":
-        return [
-            Relation(str(number), *ends, kind, (BOTH_WAYS,)),
-            Relation(str(number + 1), *reversed(ends), kind, (BOTH_WAYS,)),
-        ]
+        back = turned._replace(id=str(number + 1), notes=(BOTH_WAYS,))
+        return [relation._replace(notes=(BOTH_WAYS,)), back]
     if direction not in ("right", "left"):
-        kind = ValueError(f"direction is {shown(direction)}, expected right, left or bi")
-    return [Relation(str(number), *(ends if direction != "left" else ends[::-1]), kind)]
+        problem = ValueError(f"direction is {shown(direction)}, expected right, left or bi")
+        return [relation._replace(label=problem)]
+    return [relation if direction == "right" else turned]
