@@ -257,7 +257,7 @@ BRAT = {
     "brat_windows": Case(
         [f"a:R1 | {LEADS} | leads"], {"format": "brat"}, notes={"a line end of two characters as one": 1}
     ),
-    "brat_alone": Case(r"a\.ann has no a\.txt beside it", {"format": "brat"}),
+    "brat_alone": Case(r"a\.ann has no text \(\.txt\) of that name", {"format": "brat"}),
     "brat_none": Case(r"holds no file name\.ann; expected a folder of texts \(name\.txt\)", {"format": "brat"}),
     "brat/02.txt": Case(r"found a file; expected a folder of texts \(name\.txt\)", {"format": "brat"}),
     "brat_windows as doccano": Case("is a folder, expected a file", {"format": "doccano"}),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from data.messages import shown
+from data.messages import listed, shown
 from data.readers.decoding import decode
 from data.readers.documents import pairs
 from data.readers.documents.pairs import Passage, PlacedError, Relation, Row, passage_rows
@@ -63,11 +63,11 @@ def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | 
         raise ValueError(f"{name}: found a file; {FOLDER}")
     stems = [file.removesuffix(".ann") for file in files if file.endswith(".ann")]
     if lonely := [stem for stem in stems if f"{stem}.txt" not in files]:
-        raise ValueError(f"{name}: {lonely[0]}.ann has no {lonely[0]}.txt beside it")
+        raise ValueError(f"{name}: {listed(lonely[:1])}.ann has no text (.txt) of that name beside it")
     counts = Counter({"text(s) without a file name.ann": len(files) - 2 * len(stems)})
     related = any(re.search(r"^R", files[f"{stem}.ann"], flags=re.MULTILINE) for stem in stems)
     found = [
-        (number, f"{stem}.ann", {"id": stem, "text": files[f"{stem}.txt"], "lines": files[f"{stem}.ann"]})
+        (number, listed([f"{stem}.ann"]), {"id": stem, "text": files[f"{stem}.txt"], "lines": files[f"{stem}.ann"]})
         for number, stem in enumerate(stems, start=1)
     ]
     return collected(found, name, partial(document_rows, options, related), counts)

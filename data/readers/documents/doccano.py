@@ -68,7 +68,9 @@ def document_rows(
         except ValueError as error:
             yield PlacedError(str(error), where)
             continue
-        span = partial(span_of, text, one.get("start_offset"), one.get("end_offset"), kind_of(one), f"entity {key}")
+        span = partial(
+            span_of, text, one.get("start_offset"), one.get("end_offset"), kind_of(one), f"entity {listed([key])}"
+        )
         notes = (*notes, *added(entities, key, span))
     relations = None
     if "relations" in document:

@@ -36,7 +36,7 @@ def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | 
         found = [(str(number), None, where, one) for number, where, one in documents(raw, name, "instances")]
     else:
         found = [
-            (f"{relation}:{number}", relation, f"{relation}, instance {number}"[:80], one)
+            (f"{relation}:{number}", relation, f"{listed([relation])}, instance {number}", one)
             for relation, each in instances.items()
             for number, one in enumerate(each)
         ]

@@ -111,7 +111,7 @@ def agreed(passages: list[Passage], options: ReaderOptions, counts: Counter) -> 
             notes = (*row.notes, f"{total} annotations agree")
             yield row._replace(id=f"{passages[0].id}:{number}", notes=notes)
         else:
-            words = f"{row.label} between {shown(row.subject.text, 30)} and {shown(row.object.text, 30)}"
+            words = f"{listed([row.label or str(None)])} between {shown(row.subject.text, 30)} and {shown(row.object.text, 30)}"
             reason = f"{len(each)} of {total} annotations have {words}; mark one annotation as ground truth"
             yield PlacedError(reason, row.where, row.label)
     first, *others = ({bounds(one): one for one in spans(passage)} for passage in passages)

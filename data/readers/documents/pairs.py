@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import NamedTuple
 
-from data.messages import shown
+from data.messages import listed, shown
 from data.readers.options import DEFAULT, ReaderOptions
 from data.schema import Example, RowError, Span
 
@@ -93,7 +93,7 @@ def relation_rows(passage: Passage, relations: Iterable[Relation]) -> Iterator[R
         pair = [passage.entities.get(id) for id in (one.subject, one.object)]
         problems = [one.label, *pair, *map(unknown, (one.subject, one.object), pair)]
         if problem := next((problem for problem in problems if isinstance(problem, ValueError)), None):
-            yield PlacedError(f"relation {one.id}: {problem}"[:400], passage.where, label)
+            yield PlacedError(f"relation {listed([one.id])}: {problem}"[:400], passage.where, label)
             continue
         notes = (SEVERAL,) if times[one.subject, one.object] > 1 else ()
         notes = dict.fromkeys((*passage.notes, *one.notes, *notes))

@@ -159,7 +159,11 @@ def choices_of(annotation: Mapping, kinds: Kinds) -> list[str]:
     """What an annotation chose."""
     found: list[str] = []
     for one in results(annotation):
-        if one.get("type") == "choices" and str(one.get("from_name")) == kinds.choices and not is_region(one["value"]):
+        if (
+            one.get("type") == "choices"
+            and str(one.get("from_name")) == kinds.choices
+            and not is_region(one.get("value"))
+        ):
             value = one.get("value")
             value = value.get("choices") if isinstance(value, dict) else value
             if not isinstance(value, list) or not all(isinstance(choice, str) for choice in value):
@@ -181,7 +185,13 @@ def regions_of(annotation: Mapping, passage: Passage, related: bool) -> Passage:
             notes = (*notes, TYPES) if len(kinds) > 1 and TYPES not in notes else notes
             id = key_text(one.get("id", str(place)), "the id of a region")
             span = partial(
-                span_of, passage.text, value.get("start"), value.get("end"), kind, f"region {id}", value.get("text")
+                span_of,
+                passage.text,
+                value.get("start"),
+                value.get("end"),
+                kind,
+                f"region {listed([id])}",
+                value.get("text"),
             )
             notes = (*notes, *added(entities, id, span))
     return replace(passage, entities=entities, relations=relations if related else None, notes=notes)
