@@ -32,7 +32,8 @@ class DataConfig:
     format: str = "auto"
     """klue: KLUE-RE JSON; boostcamp: its CSV; auto: one of these two, decided for each file; semeval: SemEval-2010
     Task 8; tacred: JSON with token positions; inline: CSV, TSV or JSON with marks inside the text; text: the same
-    without entities. See data/__init__.py."""
+    without entities. doccano, label_studio, brat (a folder), conll04, scierc, docred: documents with several relations,
+    a row each; fewrel, opennre. See data/__init__.py."""
     train: str | list[str] = "sample:train"
     """A file, sample:train, or hub:<data set>:<configuration>[:<split>] (needs the extra `hub`); [a.csv, b.csv] =
     several, one after the other."""
@@ -65,6 +66,9 @@ class DataConfig:
     offsets: Literal["inclusive", "exclusive", "find"] | None = None
     """Whether an entity's end is its last character (token) or one after. null = as the format has it; find (klue,
     boostcamp): decided for each row by the entity's word, and counted."""
+    negatives: str | None = None
+    """Formats of documents with several relations: the label of rows that are made of every ordered pair of entities of
+    a text without a relation. null = no such rows."""
     types: list[str] | Literal["learned"] = field(default_factory=lambda: list(TYPES))
     """Entity types that occur in the data; learned: those of the training rows, sorted."""
     labels: str = "klue"
@@ -253,7 +257,7 @@ class Config:
 
 
 def reader_options(data: DataConfig) -> ReaderOptions:
-    return ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets)
+    return ReaderOptions(data.columns, data.header, data.separator, data.quoting, data.offsets, data.negatives)
 
 
 def prediction_settings(config: Config, precision: str) -> dict:

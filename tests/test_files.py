@@ -1,44 +1,15 @@
 """Small files as people bring them, each with what must come out of it: rows, spans, labels, or the message.
 
-A row that is read is written `id | sentence | label`, with the subject in ⟨...⟩, the object in ⟪...⟫ and their types
-after a colon; a bad one is `! ` and a part of its message. A file that is refused is a text instead of a list.
+How rows are written: see file_cases.py.
 """
-
-import re
-import warnings
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from data.readers.options import Columns
-from data.schema import Example
 from engine.compose.data import open_sources
 from engine.config import Config, DataConfig
+from file_cases import FILES, Case, comes_out, learned, text
 from refusals import refused
-
-FILES = Path(__file__).parent / "files"
-
-
-@dataclass(frozen=True)
-class Case:
-    """`notes`: a part of each note -> how many rows have it; `warned`: a part of each warning."""
-
-    rows: list[str] | str
-    options: dict = field(default_factory=dict)
-    labels: list[str] | None = None
-    notes: dict[str, int] = field(default_factory=dict)
-    warned: list[str] = field(default_factory=list)
-
-
-def text(**columns) -> dict:
-    return {"format": "text", "negative_label": None, "columns": Columns(**columns)}
-
-
-def learned(**options) -> dict:
-    return {"labels": "learned", "negative_label": None} | options
-
 
 HEADQUARTERS = "⟨가람전자:ORG⟩는 ⟪나래시:LOC⟫에 본사를 둔다."
 EMPLOYEE = "배우 ⟨한별:PER⟩은 ⟪도담극단:ORG⟫ 소속이다."
@@ -319,52 +290,9 @@ FORMS = {
 CASES = LABELS | ENTITIES | IDS | TACRED | SMALL | FORMS
 
 
-def written(example: Example | ValueError) -> str:
-    """A row as the tables above write it."""
-    if isinstance(example, ValueError):
-        return f"! {example}"
-    sentence = example.text
-    for role, span in sorted(example.entities(), key=lambda item: -item[1].start):
-        left, right = "⟨⟩" if role == "subject" else "⟪⟫"
-        kind = f":{span.type}" if span.type else ""
-        sentence = sentence[: span.start] + left + span.text + kind + right + sentence[span.end :]
-    if example.text_pair is not None:
-        sentence += f" | {example.text_pair}"
-    return f"{example.id} | {sentence} | {example.label}"
-
-
-def matches(row: str, expected: str) -> bool:
-    return expected[2:] in row if expected.startswith("! ") and row.startswith("! ") else row == expected
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_what_comes_out_of_a_file(name):
-    case = CASES[name]
-    config = Config(data=DataConfig(**{"train": str(FILES / name), "dev": None} | case.options))
-    if isinstance(case.rows, str):
-        with pytest.raises(ValueError, match=case.rows):
-            [*open_sources(config)[0]["train"].examples()]
-        return
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        sources, labels, _ = open_sources(config)
-        examples = [example for _, example in sources["train"].examples()]
-    rows = [written(example) for example in examples]
-    assert len(rows) == len(case.rows)
-    for row, expected in zip(rows, case.rows, strict=True):
-        assert matches(row, expected), (row, expected)
-    if case.labels is not None:
-        assert labels == case.labels
-    notes = Counter(note for example in examples if isinstance(example, Example) for note in example.notes)
-    one_to_one(notes, case.notes)
-    assert all(notes[note] == rows for part, rows in case.notes.items() for note in notes if re.search(part, note))
-    one_to_one({str(warning.message) for warning in caught}, case.warned)  # labels learned read the file twice
-
-
-def one_to_one(texts, parts) -> None:
-    """Each text holds one of the parts, each part is in one of the texts."""
-    assert len(texts) == len(parts), [*texts]
-    assert all(sum(re.search(part, text) is not None for text in texts) == 1 for part in parts), [*texts]
+    comes_out(FILES / name, CASES[name])
 
 
 def test_an_unknown_label_leads_to_what_helps(folder, capsys):
@@ -393,4 +321,5 @@ def test_semeval_proposes_no_option_that_it_ignores(tmp_path):
 
 
 def test_every_file_has_its_case():
-    assert {path.name for path in FILES.iterdir()} == {*CASES, "label_unknown.json"}
+    """Those of documents/ have theirs in test_document_files.py."""
+    assert {path.name for path in FILES.iterdir()} == {*CASES, "label_unknown.json", "documents"}

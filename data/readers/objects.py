@@ -23,11 +23,30 @@ def objects(text: str, name: str, what: str) -> list:
 
     Raises ValueError where `text` is none of these.
     """
-    expected = f"expected a list of {what}, or an object a line"
     if not text.lstrip().startswith("["):
         if is_lines(text):
             return [item_of(line) for _, line in filled_lines(text)]
         expected = f"expected a list of {what}, an object a line, or one object of columns"
+        content = loaded(text, name, expected)
+        return rows_of(content, name, expected) if isinstance(content, dict) else as_list(content, name, expected)
+    return listed_objects(text, name, what)
+
+
+def listed_objects(text: str, name: str, what: str) -> list:
+    """The items of a JSON list of `what`; a ValueError stands for one with a key twice. Raises ValueError where `text`
+    is no JSON list."""
+    expected = f"expected a list of {what}, or an object a line"
+    return as_list(loaded(text, name, expected), name, expected)
+
+
+def as_list(content: Any, name: str, expected: str) -> list:
+    if not isinstance(content, list):
+        raise ValueError(f"{name}: found a JSON {type(content).__name__}, {expected}")
+    return content
+
+
+def loaded(text: str, name: str, expected: str) -> Any:
+    """What a JSON file holds as a whole. Raises ValueError where it is none."""
     try:
         content = json.loads(text, object_pairs_hook=unrepeated)
     except ValueError as error:  # JSONDecodeError, and numbers of thousands of digits
@@ -36,10 +55,6 @@ def objects(text: str, name: str, what: str) -> list:
         raise ValueError(f"{name}: JSON nested too deeply; {expected}") from None
     if isinstance(content, ValueError):
         raise ValueError(f"{name}: {content}; {expected}")
-    if isinstance(content, dict):
-        return rows_of(content, name, expected)
-    if not isinstance(content, list):
-        raise ValueError(f"{name}: found a JSON {type(content).__name__}, {expected}")
     return content
 
 

@@ -44,6 +44,7 @@ class ReaderOptions:
     separator: Literal["auto", "tab", "comma", "semicolon"] = "auto"
     quoting: bool = True
     offsets: Literal["inclusive", "exclusive", "find"] | None = None
+    negatives: str | None = None
 
     def changed(self) -> dict[str, Any]:
         """Dotted names and values of what is not as it is by default."""

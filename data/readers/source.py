@@ -138,7 +138,10 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     except FileNotFoundError:
         raise ValueError(f"{key}: no file {location}") from None
     except IsADirectoryError:
-        raise ValueError(f"{key}: {location} is a folder, expected a file") from None
+        packed = getattr(FORMATS.get(format), "packed", None)
+        if packed is None:
+            raise ValueError(f"{key}: {location} is a folder, expected a file") from None
+        raw = packed(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{key}: cannot read {location!r:.200} ({reason})") from None

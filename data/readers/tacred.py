@@ -146,14 +146,18 @@ def sentence(words: list[str], places: list[Place], offsets: str) -> tuple[str, 
             other = {"inclusive": "exclusive", "exclusive": "inclusive"}[offsets]
             better = not any(misfit(words, place, other) for place in places)
             raise ValueError(f"{role} entity {problem}{f'; data.offsets {other} fits it' if better else ''}")
-    words = [BRACKETS.get(word.casefold(), word) for word in words]
-    starts = [0, *accumulate(len(word) + 1 for word in words)]  # of each word, and of one more after the last
-    text = " ".join(words)
+    text, starts = joined(words)
     spans = []
     for place in places:
         start, end = starts[place.start], starts[place.end + (offsets == "inclusive")] - 1
         spans.append(Span(start, end, text[start:end], place.type))
     return text, spans
+
+
+def joined(words: list[str]) -> tuple[str, list[int]]:
+    """The words as one text, and where each starts in it, and one more after the last."""
+    words = [BRACKETS.get(word.casefold(), word) for word in words]
+    return " ".join(words), [0, *accumulate(len(word) + 1 for word in words)]
 
 
 def misfit(words: list[str], place: Place, offsets: str) -> str:

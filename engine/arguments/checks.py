@@ -24,7 +24,7 @@ def without_effect(config: Config, given) -> list[str]:
             "data.format text has no entities",
         ),
         "data.types": (
-            config.data.format in ("text", "inline", "semeval"),
+            config.data.format in ("text", "inline", "semeval", "fewrel"),
             f"data.format {config.data.format} has no types",
         ),
         "data.type_words": (config.data.marker not in ("typed", "typed_punct"), f"data.marker is {config.data.marker}"),
@@ -79,6 +79,7 @@ def check(config: Config) -> None:
     require(config.model.dropout is None or 0 <= config.model.dropout < 1, "model.dropout", "0 up to below 1, or null")
     for name in (each.name for each in dataclasses.fields(config.data.columns)):
         require(getattr(config.data.columns, name) != "", f"data.columns.{name}", "the name of a column, or null")
+    require(config.data.negatives is None or config.data.negatives.strip() != "", "data.negatives", "a label, or null")
     require(0 <= config.data.max_skipped <= 1, "data.max_skipped", "a share of the rows, 0 to 1")
     require(
         config.data.types == LEARNED or len(set(config.data.types)) == len(config.data.types) > 0,

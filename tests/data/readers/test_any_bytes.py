@@ -17,6 +17,33 @@ OWN = {
 }  # fmt: skip
 HEAD = {"token": ["a", "b"], "h": {"name": "a", "pos": [0, 1]}, "t": {"name": "b", "pos": [1, 2]}, "relation": 3}
 TEXTS = [{"text": "가 나", "b": "다", "a": {"l": 1}, "id": 5}, {"text": "라", "b": "마", "a": {"l": "x"}, "id": "6"}]
+ENTITIES = [
+    {"id": 1, "label": "P", "start_offset": 0, "end_offset": 1},
+    {"id": "2", "label": "Q", "start_offset": 2, "end_offset": 3},
+]
+DOCUMENT = {"id": 4, "text": "가 나", "entities": ENTITIES, "relations": [{"from_id": 1, "to_id": 2, "type": "r"}]}
+REGIONS = [
+    {"type": "labels", "id": "a", "value": {"start": 0, "end": 1, "text": "가", "labels": ["P"]}},
+    {"type": "labels", "id": "b", "value": {"start": 2, "end": 3, "text": "나", "labels": ["Q"]}},
+    {"type": "relation", "from_id": "a", "to_id": "b", "direction": "bi", "labels": ["r"]},
+]
+STANDOFF = {"a.txt": "가 나\n", "a.ann": "T1\tP 0 1\t가\nT2\tQ 2 3\t나\nR1\tr Arg1:T1 Arg2:T2\n#1\tN T1\tx\n"}
+SPERT = {
+    "tokens": ["a", "b", "-LRB-"],
+    "entities": [{"type": "P", "start": 0, "end": 1}, {"type": "Q", "start": 1, "end": 3}],
+    "relations": [{"type": "r", "head": 1, "tail": 0}],
+    "orig_id": 3,
+}
+SCIERC = {
+    "doc_key": "d",
+    "sentences": [["a", "b"], ["c"]],
+    "ner": [[[0, 0, "P"], [1, 1, "Q"]], []],
+    "relations": [[[0, 0, 1, 1, "r"], [1, 1, 0, 0, "r"]], []],
+}
+MENTIONS = [[{"name": "a", "sent_id": 0, "pos": [0, 1], "type": "P"}], [{"sent_id": 0, "pos": [1, 2], "type": "Q"}]]
+DOCRED = {"title": "d", "sents": [["a", "b"]], "vertexSet": MENTIONS, "labels": [{"h": 0, "t": 1, "r": "x"}] * 2}
+FEWREL = {"tokens": ["a", "b"], "h": ["a", "Q1", [[0]]], "t": ["b", "Q2", [[1]]]}
+OPENNRE = {"text": "a b", "h": {"name": "a", "pos": [0, 1]}, "t": {"name": "b", "pos": [2, 3]}, "relation": "r"}
 COLUMNS = Columns(text="text", text_pair="b", label="a.l", id="id")
 FILES = [
     ("semeval", "Other\ta <e1> b </e1> c <e2> d </e2>.\nX(e1,e2)\t<e1>가</e1>\t<e2>나</e2>\n", ReaderOptions()),
@@ -29,6 +56,18 @@ FILES = [
     ("text", "\n".join(map(json.dumps, TEXTS)), ReaderOptions(columns=COLUMNS)),
     ("text", 'id,text,b,a.l\n1,"가, ""나""",다,x\n2,라,마,y\n', ReaderOptions(columns=COLUMNS)),
     ("text", '1\t가 "나"\t다\tx\n2\t라\t마\ty\n', ReaderOptions(Columns(1, 2, 3, 4), header=False, quoting=False)),
+    ("doccano", json.dumps([DOCUMENT, {"id": 5, "data": "다", "label": ["x"]}]), ReaderOptions()),
+    ("doccano", json.dumps(DOCUMENT, ensure_ascii=False), ReaderOptions(negatives="n")),
+    ("label_studio", json.dumps([{"id": 1, "data": {"text": "가 나"}, "annotations": [{"result": REGIONS}]}]),
+     ReaderOptions()),
+    ("label_studio", '[{"id": 1, "text": "가", "x": "y", "annotation_id": 3}, {"id": 2, "text": "나", "x": "z"}]',
+     ReaderOptions()),
+    ("brat", json.dumps(STANDOFF, ensure_ascii=False), ReaderOptions(negatives="n")),
+    ("conll04", json.dumps(SPERT), ReaderOptions(negatives="n")),
+    ("scierc", json.dumps(SCIERC), ReaderOptions()),
+    ("docred", json.dumps([DOCRED]), ReaderOptions()),
+    ("fewrel", json.dumps({"r": [FEWREL], "s": [FEWREL]}), ReaderOptions()),
+    ("opennre", json.dumps([OPENNRE, OPENNRE]), ReaderOptions()),
 ]  # fmt: skip
 PIECES = [
     b"", b"\n", b"\r", b"\t", b",", b'"', b"{", b"}", b"[", b"]", b"null", b"-1", b"1e999", b"9" * 30, b"<e1>",
@@ -37,7 +76,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_files_with_something_wrong(data):
