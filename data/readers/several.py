@@ -48,6 +48,10 @@ class SeveralFiles:
         return each[0] | {"sha256": content, "format": formats, "files": ", ".join(self.names)}
 
     @property
+    def ids(self) -> str:
+        return self.files[0].ids
+
+    @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
 

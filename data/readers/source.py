@@ -39,6 +39,11 @@ class Source:
         return {"sha256": sha256(self.raw), "format": self.format} | changed
 
     @property
+    def ids(self) -> str:
+        """The option that says what rows are called, for what keeps their ids."""
+        return str(self.options.columns.id)
+
+    @property
     def size(self) -> int:
         """Bytes."""
         return len(self.raw)

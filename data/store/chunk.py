@@ -67,6 +67,7 @@ class Task:
         labels = list(self.number_of)
         return (
             self.source.identity,
+            self.source.ids,
             self.encoder.fingerprint,
             labels,
             self.need_labels,

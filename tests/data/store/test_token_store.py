@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
-from data.readers.options import ReaderOptions
+from data.readers.options import Columns, ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
 from data.store import token_store
@@ -85,6 +85,7 @@ class Rows:
     raw: bytes = b""
     format: str = "none"
     identity: str = "0"
+    ids: str = "None"
     size: int = 0
 
     def examples(self):
@@ -312,6 +313,15 @@ def test_an_edited_reader_or_marker_gets_another_store(tmp_path, monkeypatch):
         for _ in range(2):
             make_store(cache)
             assert len(folders(cache)) == stores, edited
+
+
+def test_rows_called_by_their_number_are_kept_apart_from_those_called_by_their_ids(tmp_path):
+    found = {}
+    for name in (None, "row", None):
+        options = ReaderOptions(columns=Columns(id=name))
+        asked = dataclasses.replace(source(), options=options)
+        found[name] = [prepare(make_task(asked), tmp_path, quiet=True).id(row) for row in range(4)]
+    assert found == {None: [f"글-{row}" for row in range(4)], "row": ["1", "2", "3", "4"]}
 
 
 def test_name_of_the_file_does_not_change_the_key(tmp_path):
