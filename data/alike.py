@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from data.messages import listed, shown
 
 MISSING = ("nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "?", "missing", "undefined")
+NUMBERS = re.compile(r"\d+([ ,]\s*\d+)*")
 FRACTION = re.compile(r"[-+]?\d*\.\d+")
 SEPARATORS = {"#": 2, "|": 2, ";": 2, ",": None, "/": None, "+": None, "&": None}  # also part of single names
 
@@ -42,6 +43,8 @@ def ascii_form(label: str) -> str:
 def several_in_one(labels: Sequence[str]) -> list[str]:
     """Labels that look like a list, an object, or some of the others with a character between: a#b, ["a"]."""
     found = [label for label in labels if (label[:1], label[-1:]) in (("[", "]"), ("{", "}"))]
+    if all(map(NUMBERS.fullmatch, labels)):
+        found += [label for label in labels if not label.isdecimal()]
     names = set(labels)
     for mark, often in SEPARATORS.items():
         parts = {label: {part.strip() for part in label.split(mark) if part.strip()} for label in labels}

@@ -3,11 +3,13 @@
 import json
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from data.messages import listed, shown
 from data.readers.classes import PLACEHOLDER, WHOLE, in_order
 from data.readers.source import Source
+from data.schema import Example
 
 # relation_list.json of KLUE-RE v1.1
 KLUE = (
@@ -39,7 +41,7 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
     Raises ValueError for a bad row (`on_bad_row` "error"), or where they make no label set.
     """
     counts: Counter[str] = Counter()
-    bad = ""
+    bad, first, texts = "", None, 0
     for number, example in source.examples():
         if isinstance(example, ValueError):
             bad = bad or f"{source.where(number)}: {example}"
@@ -47,19 +49,53 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
                 raise ValueError(bad)
         elif example.label is not None:
             counts[example.label] += 1
+            first, texts = first or example, texts + len(example.text)
     if PLACEHOLDER in counts and source.has_placeholder and not all(map(WHOLE.fullmatch, counts)):
         del counts[PLACEHOLDER]  # no number among names
     if len(counts) < 2:
         raise ValueError(
             f"data.labels: learned finds {listed([*counts])} in {source.name}, expected two labels or more"
-            + (f"; the first bad row: {bad}" if bad else source.label_hint)
+            + (f"; the first bad row: {bad}" if bad else f"{source.label_hint}{names_in(source)}")
         )
     if len(counts) > max(50, counts.total() / 2):
         raise ValueError(
             f"data.labels: learned finds {len(counts):,} different labels in {counts.total():,} rows of {source.name}, "
             f"such as {shown(next(iter(counts)))}{source.label_hint or '; a label is a class, not a text of its own'}"
         )
+    for line in turned_columns(counts, texts) + header_row(counts, first):
+        warnings.warn(line + source.label_hint, stacklevel=3)
     return in_order([*counts])
+
+
+def names_in(source: Source) -> str:
+    """The names that the first row of a file has, to be put after a message; or nothing."""
+    _, row = next(source.rows())
+    while not isinstance(row, Mapping) and hasattr(row, "values"):
+        row = row.values
+    return f"; found {listed([*row])}" if isinstance(row, Mapping) else ""
+
+
+def turned_columns(counts: Counter[str], texts: int) -> list[str]:
+    """A line where labels are longer than texts and most occur once; `texts`: characters of all texts."""
+    labels = sum(len(label) * times for label, times in counts.items())
+    if 2 * len(counts) <= counts.total() or labels <= texts:
+        return []
+    return [
+        f"data.labels: the labels are longer than the texts ({labels:,} characters against {texts:,}): are "
+        "data.columns.text and data.columns.label the other way round?"
+    ]
+
+
+def header_row(counts: Counter[str], first: Example) -> list[str]:
+    """A line where the first row looks like a header: two names without a blank, and a label that no other row has."""
+    if len(first.text.split()) > 1 or len(first.label.split()) > 1 or counts[first.label] > 1 or first.entities():
+        return []
+    if counts.total() - len(counts) < len(counts) or not first.label.isascii():  # a label in two is no rare one
+        return []
+    return [
+        f"data.labels: {shown(first.label)} is the label of the first row alone, whose text is {shown(first.text)}: if "
+        "that is a header, data.header true reads it as one"
+    ]
 
 
 def label_list(name: str) -> list[str]:

@@ -313,7 +313,7 @@ WORDS = {
     "scierc_bad.jsonl": Case(
         [
             "! ner is [[]], expected a list for each of 2 sentences",
-            "! sentences is None, expected a list of lists of words",
+            "! no key sentences; found doc_key; data.format says what the file is",
             f"c:0 | {USED} | USED-FOR",
             "! relation 1: entity 0-1 is not in its sentence, which has words 7 to 11 of the document",
         ],
@@ -328,6 +328,10 @@ WORDS = {
 FIRST = "⟨다온전자:ORG⟩ 는 ⟪한별:PER⟫ 이 세웠다 ."
 CEO = "⟪Maru Han⟫ led ⟨Daon Works⟩ and Daon Works grew ."
 NRE = "⟪Maru Han⟫ led ⟨Daon Works⟩."
+CROSSRE_ROWS = [
+    "n-1:0 | 배우 ⟨한별:PER⟩ 은 ⟪가람전자:ORG⟫ 소속이다 . | role",
+    "n-2:0 | ⟪누리:LOC⟫ 에 ⟨다온:ORG⟩ 이 있다 . | physical",
+]
 DOCRED_ROWS = [
     f"다온전자:0 | {FIRST} | P112",
     "다온전자:1 | ⟪한별:PER⟫ 은 ⟨다온전자:ORG⟩ 의 대표 이고 한별 은 쉰다 . | P169",
@@ -336,6 +340,15 @@ DOCRED_ROWS = [
 ]
 DOCRED_WARNED = [r"1 fact\(s\) of which no sentence holds both entities", r"1 mention\(s\) that do not fit"]
 DATA_SETS = {
+    "crossre.jsonl": Case(CROSSRE_ROWS, {"format": "scierc"}),
+    "prodigy.jsonl": Case(
+        "is no export of Label Studio: found text, answer, spans, relations; expected annotation_id, annotations, .*"
+        "data.format text reads",
+        studio(columns=Columns(label="answer")),
+    ),
+    "prodigy.jsonl as conll04": Case(
+        ["! no key tokens; found text, answer, spans, relations"] * 2, {"format": "conll04"}
+    ),
     "docred.json": Case(DOCRED_ROWS, {"format": "docred"}, notes={SEVERAL: 2}, warned=DOCRED_WARNED),
     "docred.json with negatives": Case(
         [*DOCRED_ROWS, f"다온전자:1>0 | {turned(FIRST)} | none"],
@@ -375,7 +388,7 @@ DATA_SETS = {
             "! entity is 'Daon Works', but characters 13 to 22 (exclusive) are 'Daon Work'; it stands at 13..22; "
             "data.offsets inclusive fits it",
             "! entity is 'Gaon', but characters 13 to 17 (exclusive) are 'Daon'",
-            "! t is None, expected an object with name and pos, two positions",
+            "! no key t; found text, h, relation; data.format",
             "5 | ⟪Maru⟫ led ⟨Daon⟩ | ceo",
         ],
         {"format": "opennre"},
@@ -386,7 +399,7 @@ DATA_SETS = {
             "! entity is 'daon works', but characters 13 to 23 (inclusive) are 'Daon Works.'; data.offsets exclusive",
             f"2 | {NRE} | ceo",
             "! entity is 'Gaon'",
-            "! t is None",
+            "! no key t",
             "! subject entity at words 2 to 3 (inclusive) is not inside the sentence of 3 words; data.offsets ",
         ],
         {"format": "opennre", "offsets": "inclusive"},

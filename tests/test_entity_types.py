@@ -62,6 +62,16 @@ def test_learned_types(foreign, capsys):
         predictor([rows[0] | {"subject_entity": rows[0]["subject_entity"] | {"type": "X"}}])
 
 
+def test_no_types_to_learn_where_every_row_is_bad(foreign, capsys):
+    """The row's own fault is told, not that it has no types."""
+    rows = good_rows()
+    for row in rows:
+        row["subject_entity"]["end_idx"] += 1
+        row["object_entity"]["end_idx"] += 1
+    foreign.write("train.json", dumped(rows))
+    refused(foreign, capsys, ["--data.types", "learned"], ["the first bad row: ", "row 1: ", "data.offsets exclusive"])
+
+
 def test_no_types_to_learn(foreign, capsys):
     rows = [row | {k: row[k] | {"type": None} for k in ("subject_entity", "object_entity")} for row in good_rows()]
     foreign.write("train.json", dumped(rows))

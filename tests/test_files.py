@@ -205,7 +205,7 @@ SMALL = {
             "! found <e1> 0 times",
         ],
         {"format": "inline", "on_bad_row": "skip"},
-        notes={"no column of ids": 3},
+        notes={"no column of ids": 3, "blanks inside the marks": 1},
     ),
     "inline_tags.tsv": Case(
         [
@@ -213,6 +213,7 @@ SMALL = {
             "8 | 배우 ⟨한별⟩ 은 ⟪도담극단⟫ 소속이다. | per:employee_of",  # no two words become one
         ],
         {"format": "inline", "columns": Columns(text="sentence", label="relation")},
+        notes={"blanks inside the marks": 1},
     ),
     "inline.jsonl": Case(PLACES, {"format": "inline"}, notes={"no column of ids": 1}),
     "no_subject.csv": Case(
@@ -273,6 +274,43 @@ FORMS = {
         notes={"no column of ids": 3},
         warned=[r"0\.5, 3\.6, 4\.0 look like numbers to predict \(regression\), which is not supported"],
     ),
+    "header_as_row.csv": Case(
+        ["1 | text | label", "2 | 비가 온다 | 나쁨", "3 | 눈이 온다 | 좋음", "4 | 해가 뜬다 | 좋음",
+         "5 | 달이 뜬다 | 나쁨", "6 | 바람이 분다 | 나쁨", "7 | 별이 뜬다 | 좋음"],
+        {"format": "text", "header": False, "columns": Columns(text=1, label=2)} | learned(),
+        notes={"no column of ids": 7},
+        warned=["'label' is the label of the first row alone, whose text is 'text': if that is a header"],
+    ),
+    "header_as_row.csv turned": Case(
+        ["1 | 나쁨 | 비가 온다", "2 | 좋음 | 눈이 온다", "3 | 좋음 | 해가 뜬다", "4 | 나쁨 | 달이 뜬다",
+         "5 | 나쁨 | 바람이 분다", "6 | 좋음 | 별이 뜬다"],
+        text(text="label", label="text") | learned(),
+        notes={"no column of ids": 6},
+        warned=["labels are longer than the texts .* the other way round"],
+    ),
+    "header_as_row.csv by another column": Case(
+        "learned finds nothing .*looked for in 'category', .*; found text, label", text(label="category") | learned()
+    ),
+    "numbers_in_one.tsv": Case(
+        ["1 | 비가 온다 | 8", "2 | 눈이 온다 | 2,3", "3 | 해가 뜬다 | 8", "4 | 달이 뜬다 | 0,4,7"],
+        text() | learned(),
+        notes={"no column of ids": 4},
+        warned=["2 of 3 classes look like several labels"],
+    ),
+    "under_a_key.json": Case(
+        ["1 | 비가 온다 | 나쁨", "2 | 눈이 온다 | 좋음"],
+        text() | learned(),
+        notes={"no column of ids": 2},
+        warned=["one JSON object, read as the list under 'annotations': 2 rows"],
+    ),
+    "triples.json": Case(
+        ["! spo_list is a list of 1, which have no subject as a whole; a row has one: make the items of spo_list"],
+        {"columns": Columns(text="text", subject="spo_list.subject")},
+    ),
+    "triples.json as it is": Case(
+        ["! found text, spo_list; expected guid, sentence, subject_entity, object_entity, label; data.columns.text, subject "
+         "and object name others, data.format other forms"],
+    ),
     "several_a.csv": Case(
         ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "several_b.jsonl:2 | 해가 뜬다 | 좋음", "3 | 달이 뜬다 | 나쁨",
          "! id '3' was already used in row 2; data.columns.id row"],
@@ -292,7 +330,7 @@ CASES = LABELS | ENTITIES | IDS | TACRED | SMALL | FORMS
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_comes_out_of_a_file(name):
-    comes_out(FILES / name, CASES[name])
+    comes_out(FILES / name.split()[0], CASES[name])
 
 
 def test_an_unknown_label_leads_to_what_helps(folder, capsys):
@@ -322,4 +360,8 @@ def test_semeval_proposes_no_option_that_it_ignores(tmp_path):
 
 def test_every_file_has_its_case():
     """Those of documents/ have theirs in test_document_files.py."""
-    assert {path.name for path in FILES.iterdir()} == {*CASES, "label_unknown.json", "documents"}
+    assert {path.name for path in FILES.iterdir()} == {
+        *(name.split()[0] for name in CASES),
+        "label_unknown.json",
+        "documents",
+    }

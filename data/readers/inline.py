@@ -3,9 +3,11 @@
     text,label                                              marks that are known: <e1> </e1> <e2> </e2>, [[ ]] << >>,
     [[가람전자]]는 <<나래시>>에 있다.,org:place              [E1] [/E1] [E2] [/E2], <subj> </subj> <obj> </obj> ...
 
-The first mark's entity is the subject. Entities have no types; blanks inside the marks belong to them.
+The entity of the first kind of mark is the subject, wherever it stands. Entities have no types; blanks inside the
+marks are put beside the entity, which is told.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +28,8 @@ MARKS = (
     ("[SUBJ]", "[/SUBJ]", "[OBJ]", "[/OBJ]"),
     ("<S>", "</S>", "<O>", "</O>"),
 )
+INSIDE = re.compile(r"<e[12]>\s|\s</e[12]>")
+BLANKS = "blanks inside the marks are put beside the entity"
 rows, stream, place, label = table.rows, table.stream, table.place, table.label
 
 
@@ -46,7 +50,8 @@ def with_spans(example: Example) -> Example:
     for mark, tag in zip(known[0], TAGS, strict=True):
         text = text.replace(mark, tag)
     plain, spans = untagged(text)
-    return replace(example, text=plain, subject=spans["e1"], object=spans["e2"])
+    notes = example.notes if not INSIDE.search(text) else (*example.notes, BLANKS)
+    return replace(example, text=plain, subject=spans["e1"], object=spans["e2"], notes=notes)
 
 
 def from_python(row: Mapping | str, number: int, options: ReaderOptions = DEFAULT) -> Any:

@@ -18,7 +18,7 @@ from data.schema import Example
 
 READS = ("columns.id", "columns.text", "columns.label", "columns.subject", "columns.object", "offsets", *entities.READS)
 LABEL = "label"
-NAMED = "; data.columns.text, subject and object name others"
+NAMED = "; data.columns.text, subject and object name others, data.format other forms"
 IDS = ("guid", "id")
 COLUMNS = ("guid", "sentence", "subject_entity", "object_entity")
 PLACEHOLDER = True  # 100 stands for no label in Boostcamp's test file

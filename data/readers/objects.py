@@ -62,7 +62,8 @@ def rows_of(content: dict, name: str, expected: str) -> list:
     """The rows of one JSON object: a list of them under `data` or the like, columns {name: list} or {name: {index:
     value}}, rows {index: row}, or {columns, data} as pandas splits them. One that is none of these is the only row."""
     values = [*content.values()]
-    lists = [key for key in LISTS if isinstance(content.get(key), list) and all_are(dict, content[key])]
+    lists = [key for key, value in content.items() if isinstance(value, list) and all_are(dict, value)]
+    lists = lists if len(lists) == 1 else [key for key in LISTS if key in lists]
     names, table = content.get("columns"), content.get("data")
     if isinstance(names, list) and isinstance(table, list) and all_are(list, table):
         if any(len(row) != len(names) for row in table):
@@ -146,7 +147,7 @@ def written(value: Any, column: str) -> str:
 def value_of(row: dict, name: str) -> Any:
     """What stands under a key, or under `a.b` in the object a; ABSENT where there is none.
 
-    Raises ValueError where an object on the way has a key twice.
+    Raises ValueError where an object on the way has a key twice, or is a list.
     """
     if name in row:
         return row[name]
@@ -154,6 +155,11 @@ def value_of(row: dict, name: str) -> Any:
     nested = row.get(outer) if dot else None
     if isinstance(nested, ValueError):
         raise ValueError(f"{outer}: {nested}")
+    if isinstance(nested, list):
+        raise ValueError(
+            f"{outer} is a list of {len(nested)}, which have no {inner} as a whole; a row has one: make the items of "
+            f"{outer} the rows of the file"
+        )
     return value_of(nested, inner) if isinstance(nested, dict) else ABSENT
 
 

@@ -145,7 +145,7 @@ def open_source(location: str, format: str, part: str, key: str, options: Reader
     except IsADirectoryError:
         packed = getattr(FORMATS.get(format), "packed", None)
         if packed is None:
-            raise ValueError(f"{key}: {location} is a folder, expected a file") from None
+            raise ValueError(f"{key}: {location} is a folder, expected a file, or several: [a.json, b.json]") from None
         raw = packed(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error

@@ -95,7 +95,7 @@ def check_numbers(name: str, width: int, options: ReaderOptions) -> None:
         if given and not (key == "id" and given == ROW) and given not in map(str, range(1, width + 1)):
             raise ValueError(
                 f"{name}: data.columns.{key} is {given!r}, expected a number from 1 to {width}: the file is read "
-                f"without a header, and its first row has {width} columns"
+                f"without a header, and its first row has {width} columns; data.separator says what they stand apart by"
             )
 
 

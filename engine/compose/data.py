@@ -72,11 +72,14 @@ def with_types(config: Config) -> Config:
     """The configuration with the types that data.types learned finds in the training rows. Raises ValueError."""
     if config.data.types != LEARNED:
         return config
-    examples = (example for _, example in open_part(config, "train", config.data.train).examples())
-    types = entity_types(examples)
+    source = open_part(config, "train", config.data.train)
+    rows = [*source.examples()]
+    types = entity_types(example for _, example in rows)
     if not types:
+        bad = next((f"{source.where(number)}: {one}" for number, one in rows if isinstance(one, ValueError)), "")
         raise ValueError(
-            f"data.types: learned finds no type in {names_of(config.data.train)}; expected a list such as [PER, ORG]"
+            f"data.types: learned finds no type in {names_of(config.data.train)}; "
+            + (f"the first bad row: {bad}" if bad else "expected a list such as [PER, ORG]")
         )
     return replace(config, data=replace(config.data, types=types))
 

@@ -19,6 +19,7 @@ from data.readers.documents.records import (
     from_python,
     identity,
     items,
+    needed,
     place_of,
     relation_of,
 )
@@ -47,7 +48,7 @@ def document_rows(
     options: ReaderOptions, number: int, where: str, document: dict, counts: Counter
 ) -> Iterator[Row | PlacedError]:
     id, notes = identity(document, number, options, IDS)
-    words = Words(document.get("tokens"), "tokens")
+    words = Words(needed(document, "tokens"), "tokens")
     entities = {}
     for place, one in enumerate(items(document.get("entities", []), "entities")):
         span = partial(words.span, one.get("start"), one.get("end"), one.get("type"), f"entity {place}")

@@ -23,6 +23,7 @@ from data.readers.documents.records import (
     from_python,
     identity,
     items,
+    needed,
     place_of,
     relation_label,
     whole,
@@ -58,7 +59,7 @@ def document_rows(
     options: ReaderOptions, number: int, where: str, document: dict, counts: Counter
 ) -> Iterator[Row | PlacedError]:
     id, notes = identity(document, number, options, IDS)
-    sentences = document.get("sents")
+    sentences = needed(document, "sents")
     if not isinstance(sentences, list):
         raise ValueError(f"sents is {shown(sentences)}, expected a list of lists of words")
     words = [Words(one, f"sentence {place}") for place, one in enumerate(sentences)]
@@ -99,7 +100,7 @@ def first_of(one: dict, keys: Sequence[str]) -> Any:
 
 def mentions_of(document: dict, words: list[Words], counts: Counter, problems: dict[int, ValueError]) -> Mentions:
     """The mentions of each entity by sentence. `problems` takes what is wrong with one that has no other mention."""
-    vertices = document.get("vertexSet")
+    vertices = needed(document, "vertexSet")
     if not isinstance(vertices, list):
         raise ValueError(f"vertexSet is {shown(vertices)}, expected a list of lists of mentions")
     found: Mentions = []

@@ -24,6 +24,7 @@ from data.readers.documents.records import collected, documents, from_python, id
 from data.readers.documents.studio_tasks import (
     Kinds,
     as_tasks,
+    check_export,
     choices_of,
     is_min,
     kept,
@@ -49,6 +50,7 @@ example, label = pairs.example, pairs.label
 def rows(raw: bytes, name: str, options: ReaderOptions = DEFAULT) -> list[Row | PlacedError]:
     """The rows of the file `name`. Raises ValueError where it cannot be read as a whole, or makes no row."""
     found = documents(raw, name, "tasks")
+    check_export(found, name)
     tasks = as_tasks(found, options)
     kinds = kinds_of([task for *_, task in tasks], name, options)
     if kinds.regions and not kinds.related and any(is_min(one) for *_, one in found):

@@ -12,7 +12,7 @@ from typing import Any
 from data.messages import shown
 from data.readers import tacred
 from data.readers.documents import records
-from data.readers.documents.records import key_text
+from data.readers.documents.records import key_text, needed
 from data.readers.objects import ABSENT, value_of, written
 from data.readers.options import DEFAULT, ReaderOptions
 from data.readers.row_ids import NUMBERED, id_column
@@ -36,7 +36,7 @@ def example(row: tacred.Row, options: ReaderOptions = DEFAULT) -> Example:
     if identity is ABSENT:
         raise ValueError(f"no key {id}; data.columns.id names another")
     offsets = options.offsets or "exclusive"
-    places = [tacred.head({role: values.get(role)}, role) for role in ("h", "t")]
+    places = [tacred.head({role: needed(values, role)}, role) for role in ("h", "t")]
     if problem := next(filter(None, (misfit(text, one, offsets) for one in places)), ""):
         better = not any(misfit(text, one, OTHER[offsets]) for one in places)
         raise ValueError(f"{problem}{f'; data.offsets {OTHER[offsets]} fits it' if better else ''}")

@@ -99,6 +99,13 @@ def identity(document: Mapping, number: int, options: ReaderOptions, usual: Sequ
     return id, (() if key or options.columns.id is not None else (NO_ID,))
 
 
+def needed(document: Mapping, key: str) -> Any:
+    """What stands under a key that every document has. Raises ValueError with the keys of one that does not."""
+    if key not in document:
+        raise ValueError(f"no key {key}; found {listed([*document])}; data.format says what the file is")
+    return document[key]
+
+
 def text_of(document: Mapping, options: ReaderOptions, usual: Sequence[str] = ("text",)) -> str:
     """The text of a document: under the key that was named, or the first of `usual` that it has."""
     named = options.columns.text is not None

@@ -3,6 +3,7 @@
     {"doc_key": "X96", "sentences": [["We", "train", ..], ..], "ner": [[[4, 5, "Method"]], ..],
      "relations": [[[4, 5, 9, 9, "USED-FOR"]], ..], "clusters": ..}
 
+CrossRE's `sentence`, `ner` and `relations` of one sentence are read, too (Bassignana and Plank 2022, arXiv 2210.09345).
 Words are counted through the document, ends are inclusive. A sentence is a text of its own. Coreference clusters are
 not read. Luan et al. 2018, https://aclanthology.org/D18-1360; Wadden et al. 2019, https://aclanthology.org/D19-1585.
 """
@@ -16,7 +17,7 @@ from typing import Any
 from data.messages import shown
 from data.readers.documents import pairs
 from data.readers.documents.pairs import Passage, PlacedError, Relation, Row, passage_rows
-from data.readers.documents.records import collected, documents, from_python, identity, place_of, whole
+from data.readers.documents.records import collected, documents, from_python, identity, needed, place_of, whole
 from data.readers.documents.spans import Words, span_of
 from data.readers.objects import written
 from data.readers.options import DEFAULT, ReaderOptions
@@ -42,11 +43,26 @@ def place(raw: bytes, name: str, number: int, options: ReaderOptions = DEFAULT) 
     return place_of(rows, raw, name, number, options)
 
 
+def whole_document(document: dict) -> dict:
+    """One of a single sentence (CrossRE) as one of several: there, relations go on with remarks of the annotators."""
+    if "sentences" in document or not isinstance(document.get("sentence"), list):
+        return document
+    relations = document.get("relations", [])
+    found = (
+        [one[:5] if isinstance(one, list) else one for one in relations] if isinstance(relations, list) else relations
+    )
+    own = {"sentences": [document["sentence"]], "relations": [found]} | (
+        {"ner": [document["ner"]]} if "ner" in document else {}
+    )
+    return {key: value for key, value in document.items() if key != "sentence"} | own
+
+
 def document_rows(
     options: ReaderOptions, number: int, where: str, document: dict, counts: Counter
 ) -> Iterator[Row | PlacedError]:
     id, notes = identity(document, number, options, IDS)
-    sentences = document.get("sentences")
+    document = whole_document(document)
+    sentences = needed(document, "sentences")
     if not isinstance(sentences, list):
         raise ValueError(f"sentences is {shown(sentences)}, expected a list of lists of words")
     lengths = [len(one) if isinstance(one, list) else 0 for one in sentences]

@@ -14,6 +14,7 @@ from data.readers.options import ReaderOptions
 
 # keys of a JSON-MIN record that are neither data nor labels
 OWN = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "relations"}
+MARKS = {"annotations", "completions", "data", "annotation_id", "annotator", "lead_time"}  # some of them are in each
 BOTH_WAYS = "a relation in both directions (bi), a row each way"
 TYPES = "an entity has several types, of which the first is read"
 GROUND_TRUTH = "of several annotations those marked as ground truth are read"
@@ -48,6 +49,17 @@ def as_tasks(found: list[tuple[int, str, Any]], options: ReaderOptions) -> list[
         else:
             tasks[key] = (number, where, task)
     return [(number, where, one) for number, (_, where, one) in enumerate(tasks.values(), start=1)]
+
+
+def check_export(found: list[tuple[int, str, Any]], name: str) -> None:
+    """Raises ValueError where no record is one of an export or of an import of Label Studio."""
+    records = [one for *_, one in found if isinstance(one, dict)]
+    if records and not any(MARKS & {*one} for one in records):
+        keys = listed([*records[0]])
+        raise ValueError(
+            f"{name}: is no export of Label Studio: found {keys}; expected {', '.join(sorted(MARKS))}; "
+            "data.format text reads a text and its class under any keys"
+        )
 
 
 def is_min(one: Any) -> bool:

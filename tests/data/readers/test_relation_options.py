@@ -89,7 +89,7 @@ def test_messages_use_the_names_of_the_file():
     (found,) = read([{"no": 1}], "klue", options)
     assert (
         str(found) == "no key 문장, 주어, 목적어; found no; expected no, 문장, 주어, 목적어, 관계; "
-        "data.columns.text, subject and object name others"
+        "data.columns.text, subject and object name others, data.format other forms"
     )
     (found,) = read([row(주어="{'word': ‘소라'}")], "boostcamp", options)
     assert str(found).startswith("주어 is \"{'word': ‘소라'}\", expected a dict such as")
