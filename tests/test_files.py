@@ -308,8 +308,8 @@ FORMS = {
         {"columns": Columns(text="text", subject="spo_list.subject")},
     ),
     "triples.json as it is": Case(
-        ["! found text, spo_list; expected guid, sentence, subject_entity, object_entity, label; data.columns.text, subject "
-         "and object name others, data.format other forms"],
+        ["! found text, spo_list; expected guid, sentence, subject_entity, object_entity, label; data.columns.text, "
+         "subject and object name others, data.format other forms"],
     ),
     "several_a.csv": Case(
         ["1 | 비가 온다 | 좋음", "2 | 눈이 온다 | 나쁨", "several_b.jsonl:2 | 해가 뜬다 | 좋음", "3 | 달이 뜬다 | 나쁨",
