@@ -19,6 +19,7 @@ from engine.compose.loss import make_loss, tell_idle
 from engine.compose.model import check_parts, make_model, prepare_backbone
 from engine.compose.summary import describe
 from engine.config import Config
+from engine.distributed.agreement import agree_on
 from engine.distributed.device import choose_precision, make_accelerator, set_threads
 from engine.distributed.heartbeat import Heartbeat, meeting
 from engine.distributed.sharded import name_units
@@ -34,6 +35,9 @@ from engine.state import State
 from engine.tracking.hparams import main_options
 from engine.tracking.tracker import Silent, Tracker
 from models import MODELS
+
+# what a process looks up on its own machine: its content is compared instead
+LOCAL = ("run.dir", "run.threads", "data.train", "data.dev", "data.labels", "data.cache_dir", "eval.label_prior")
 
 
 def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> Run:
@@ -55,6 +59,8 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
         accelerator = make_accelerator(precision)
         stop.join(accelerator)
         heartbeat = Heartbeat(accelerator)
+    facts = facts_of(config, data, accelerator, precision, threads)
+    agree_on(accelerator, {"options": shared_options(config), **facts["fixed"], "code": facts["code"]})
     torch.manual_seed(config.run.seed)  # the same first weights on every process
     train = data.stores["train"]
     notes = [*data.notes]
@@ -71,7 +77,7 @@ def build(config: Config, config_path: Path, stop: StopSignal | None = None) -> 
     # scheduler and data stay ours: accelerate would step the first once a process and reshuffle the second
     model, optimizer = accelerator.prepare(model, make_optimizer(model, config.optim))
     folder = RunFolder(Path(config.run.dir) / run_name(config, config_path, accelerator))
-    checkpoints = make_checkpoints(config, data, folder.path, accelerator, precision, threads)
+    checkpoints = Checkpoints(folder.path / "checkpoints", accelerator, facts)
     state, notices = open_run(folder, checkpoints, config, model, optimizer, accelerator)
     if notices and accelerator.is_main_process:
         print("\n".join(notices), flush=True)
@@ -128,15 +134,21 @@ def make_loader(config: Config, store: Store, loss_fn: nn.Module, accelerator: A
     return Loader(store, plan, accelerator.process_index, pin=accelerator.device.type == "cuda")
 
 
-def make_checkpoints(
-    config: Config, data: Data, folder: Path, accelerator: Accelerator, precision: str, threads: int
-) -> Checkpoints:
-    """Checkpoints that know what run they belong to."""
+def shared_options(config: Config) -> dict:
+    """The options that are the same on all processes of a run; paths may be others on another machine."""
+    values = {name: dict(section) for name, section in config.as_dict().items() if name not in ("track", "notify")}
+    for key in LOCAL:
+        section, _, name = key.partition(".")
+        del values[section][name]
+    return values
+
+
+def facts_of(config: Config, data: Data, accelerator: Accelerator, precision: str, threads: int) -> dict:
+    """What a run is: its checkpoints remember it, and all of its processes have the same."""
     encoding = {**data.encoder.options.as_dict(), "fingerprint": data.encoder.fingerprint}
-    facts = run_facts(
+    return run_facts(
         config, data.identities, data.labels, data.prior, encoding, precision, threads, accelerator.num_processes
     )
-    return Checkpoints(folder / "checkpoints", accelerator, facts)
 
 
 def make_evaluation(
