@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 failure: a file or memory (one line), or a mistake in code, maybe a user's own model, loss or
 reader (traceback); 2 bad input (one line a problem), a file that fails before the command has begun to write included;
-3 values that are not finite; 130 and 143 stopped by Ctrl-C and SIGTERM (one line that says how to go on). A failed run
+3 values that are not finite; 130 and 143 stopped by Ctrl-C and SIGTERM, 129, 138 and 140 by SIGHUP, SIGUSR1 and SIGUSR2
+(one line that says how to go on). A failed run
 of train.py that a command started gives it its own code.
 
 Without torch, transformers or numpy: `engine.notify` must start in a moment.
@@ -22,6 +23,7 @@ from typing import NoReturn
 
 from data.messages import nearest
 from engine.failures import file_failure, first_line, is_out_of_memory, is_told
+from engine.stops import CODES, SIGNALS
 
 ECHO = 1  # seconds in which a signal counts once, as in distributed/signals.py
 STARTS_AGAIN = "the same command starts again"
@@ -52,7 +54,7 @@ def run(work: Callable[[Progress], int | None]) -> int:
             return work(progress) or 0
         except (KeyboardInterrupt, SystemExit) as error:
             code = 130 if isinstance(error, KeyboardInterrupt) else error.code
-            if code not in (130, 143):
+            if code not in CODES:
                 raise
             tell("stopped", progress.kept, progress.goes_on or STARTS_AGAIN)
             return code
@@ -92,7 +94,7 @@ def plain_output() -> None:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise SystemExit with their exit code; a second one ends the process at once."""
+    """Signals that ask to stop raise SystemExit with their exit code; a second one ends the process at once."""
     heard = 0.0
 
     def stop(number: int, frame) -> None:
@@ -108,7 +110,7 @@ def stopped_by_signals() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):  # what nohup ignores stays ignored
                 before[number] = signal.signal(number, stop)
     try:

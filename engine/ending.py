@@ -17,6 +17,7 @@ from engine.failures import file_failure, first_line, is_lost_process, is_out_of
 from engine.guard import NonFiniteError
 from engine.notify.deliver import OUTCOMES
 from engine.notify.message import notify_end
+from engine.stops import CODES
 
 if TYPE_CHECKING:
     from engine.parts import Run
@@ -75,7 +76,7 @@ class Ending:
     def announce(self) -> None:
         """Tell the person first: what is printed last is the one message."""
         self.tell_person()
-        is_error = self.code not in (0, 130, 143)
+        is_error = self.code not in (0, *CODES)
         rank = os.environ.get("LOCAL_RANK" if is_error else "RANK", "0")  # errors once a machine
         if self.message and (rank == "0" or not self.shared):
             text = f"error: {self.message}" if is_error else self.message

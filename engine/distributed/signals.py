@@ -1,4 +1,5 @@
-"""SIGTERM and Ctrl-C: save and stop soon, at the same place in all processes; a second one stops at once."""
+"""SIGTERM, Ctrl-C and the like: save and stop soon, at the same place in all processes; the same again stops at
+once."""
 
 import contextlib
 import ctypes
@@ -14,7 +15,8 @@ import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from engine.stops import SIGNALS
+
 # schedulers and launchers send a signal to all they know, and the system when a launcher dies: nobody asked twice
 ECHO = 1  # seconds in which it counts once
 PATIENCE = 17  # seconds from a signal to the saving; schedulers and torchrun kill 30 s after it
@@ -69,19 +71,23 @@ class StopSignal:
             raise StopRequested
 
     def watch(self, read_end: int) -> None:
-        """The thread's part: the first signal is told and timed, the second ends the process at once."""
-        heard, orphaned = 0.0, 0.0  # when the first signal came, and when the launcher was found to be gone
+        """The thread's part: the first signal is told and timed, the same one again ends the process at once. Another
+        kind is no second one: after a Ctrl-C the end of a launcher sends SIGTERM."""
+        heard: dict[int, float] = {}  # when each kind came first
+        orphaned = 0.0  # when the launcher was found to be gone
         while (received := os.read(read_end, 1)) != b"\0":
             number, now = received[0], time.monotonic()
             if number not in SIGNALS:
                 continue
             if os.getppid() != self.parent:
                 orphaned = orphaned or now
-            if heard and now - max(heard, orphaned) < ECHO:
+            if number in heard and now - max(heard[number], orphaned) < ECHO:
                 continue
-            if heard:
+            if number in heard:
                 leave_at_once(f"{name(number)} again: stopped at once; the last checkpoint stays", number)
-            heard = now
+            heard[number] = now
+            if len(heard) > 1:
+                continue
             later(PATIENCE, self.give_up, number)
             if self.deferred and not self.ending:
                 say(f"\n{name(number)}: saving and stopping; once more stops at once")

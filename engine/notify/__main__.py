@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.command import run as run_command
 from engine.notify.deliver import VARIABLE, address, send
 from engine.notify.message import duration
+from engine.stops import CODES, SIGNALS
 
 
 def run(command: Sequence[str]) -> int:
@@ -28,7 +29,7 @@ def run(command: Sequence[str]) -> int:
         elif not (number == signal.SIGINT and terminal_tells_both()):
             process.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # what nohup or a shell's & ignores stays ignored
             signal.signal(number, pass_on)
     # the addresses are not for the command: it might print its environment
@@ -42,7 +43,7 @@ def run(command: Sequence[str]) -> int:
         code = 127 if isinstance(error, FileNotFoundError) else 126
         print(f"error: cannot run {command[0]} ({error.strerror})", file=sys.stderr, flush=True)
     code = 128 - code if code < 0 else code
-    outcome = "stopped" if signals or code in (130, 143) else "failed" if code else "finished"
+    outcome = "stopped" if signals or code in CODES else "failed" if code else "finished"
     # an argument may be a secret; the name of a script is none
     words = [command[0], *(word for word in command[1:2] if Path(word).is_file())]
     name = " ".join(Path(word).name for word in words)

@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from engine import stops
 from engine.notify.deliver import excused, send
 from engine.scores.titles import SCORES
 
 CODES = {
     1: "failure", 2: "bad input or configuration", 3: "values that are not finite",
-    4: "another run holds the folder", 130: "Ctrl-C", 143: "SIGTERM",
+    4: "another run holds the folder", **stops.CODES,
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def notify_end(
     `report`: as report.json has it, or what is known of it. `message`: what is printed last; only what stands before
     its first detail is sent. Never raises.
     """
-    outcome = "finished" if code == 0 else "stopped" if code in (130, 143) else "failed"
+    outcome = "finished" if code == 0 else "stopped" if code in stops.CODES else "failed"
     if outcome not in when:
         return
     with excused():

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from engine.distributed.signals import ECHO, name, say
-
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from engine.stops import SIGNALS
 
 
 class Child:
@@ -28,7 +27,7 @@ class Child:
         ended the first does here what it would have done at once: KeyboardInterrupt, a handler's exception, the end.
         """
         main = threading.current_thread() is threading.main_thread()  # Python allows handlers nowhere else
-        taken = [number for number in PASSED_ON if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+        taken = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
         before = {number: signal.signal(number, self.hear) for number in taken if main}
         try:
             self.process = subprocess.Popen(

@@ -189,7 +189,7 @@ def test_a_failed_run_gives_its_code(monkeypatch, tmp_path):
 
 
 @for_all
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_is_one_line_that_says_how_to_go_on(clean_process, line, monkeypatch, capsys, name, number, code):
     def stop(*_, **__):
         signal.raise_signal(number)

@@ -89,6 +89,39 @@ def test_a_signal_at_any_phase(options, tmp_path, monkeypatch, capsys, straight,
     assert result(folder) == straight
 
 
+@pytest.mark.drill("R27")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_closed_terminal_and_a_scheduler_s_warning_save_too(options, tmp_path, monkeypatch, capsys, straight, number):
+    """They ended a run at once, without saving."""
+    with monkeypatch.context() as patch:
+        SignalIn(patch, "engine.loop:seed_update", number, 2)
+        assert program.main(options(run__name="stopped", **RUN)) == 128 + number
+    said = capsys.readouterr().err
+    assert f"{number.name}: saving and stopping; once more stops at once" in said
+    assert "stopped after update 2; the same command with --run.name stopped continues" in said
+    assert program.main(options(run__name="stopped", **RUN)) == 0
+    assert result(tmp_path / "runs" / "stopped") == straight
+
+
+@pytest.mark.drill("R27")
+@pytest.mark.parametrize(
+    "sent, left", [("INT TERM", []), ("TERM INT HUP USR1", []), ("INT INT", ["SIGINT"]), ("INT TERM TERM", ["SIGTERM"])]
+)
+def test_only_the_same_signal_again_stops_at_once(monkeypatch, sent, left):
+    """The end of a launcher sends SIGTERM after a terminal's Ctrl-C: nobody asked twice."""
+    ended = []
+    monkeypatch.setattr(signals, "ECHO", 0)
+    monkeypatch.setattr(signals, "later", lambda *rest: None)
+    monkeypatch.setattr(signals, "leave_at_once", lambda text, number: ended.append(text.split()[0]))
+    read_end, write_end = os.pipe()
+    stop = signals.StopSignal()
+    stop.parent = os.getppid()
+    os.write(write_end, bytes(getattr(signal, f"SIG{name}") for name in sent.split()) + b"\0")
+    stop.watch(read_end)
+    os.close(write_end)
+    assert ended == left
+
+
 @pytest.mark.drill("R6")
 def test_an_evaluation_that_was_broken_off_is_owed(options, tmp_path, monkeypatch, straight):
     """Not after the next update, not with other weights, not twice: also when the second start is killed after it."""
