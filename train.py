@@ -3,8 +3,8 @@
     accelerate launch train.py --config configs/sample.yaml --train.epochs 3 --run.name first
 
 Exit codes: 0 done, 1 failure, 2 bad input or configuration, 3 stopped by values that are not finite, 4 another run
-holds the folder, 143 / 130 / 129 / 138 / 140 stopped by SIGTERM / SIGINT / SIGHUP / SIGUSR1 / SIGUSR2: saved, unless the
-last line says that nothing could be. The last line printed is always the one message.
+holds the folder, 143 / 130 / 129 / 138 / 140 stopped by SIGTERM / SIGINT / SIGHUP / SIGUSR1 / SIGUSR2: saved, unless
+the last line says that nothing could be. The last line printed is always the one message.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """Open or reopen a run: its name, what must stay the same, the newest checkpoint that verifies."""
 
+import contextlib
 import hashlib
 import time
 from pathlib import Path
@@ -21,11 +22,30 @@ CODE = ("train.py", "engine/**/*.py", "models/**/*.py", "losses/**/*.py", "data/
 
 
 def run_name(config: Config, config_path: Path, accelerator: Accelerator) -> str:
-    """run.name, or the configuration file's name and the time, which process 0 reads for all."""
+    """run.name, or the configuration file's name and the time, which process 0 reads for all; with a number where there
+    is such a folder: of a run that began in the same second, or before the clock went back."""
     if config.run.name is not None:
         return config.run.name
-    now = torch.tensor(int(time.time()), device=accelerator.device)
-    return f"{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(int(broadcast(now))))}"
+    now = torch.tensor([int(time.time()), 1], device=accelerator.device)  # (time, number)
+    name = f"{config_path.stem}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(int(broadcast(now)[0])))}"
+
+    def reserve() -> None:
+        try:
+            Path(config.run.dir).mkdir(parents=True, exist_ok=True)
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    (Path(config.run.dir) / numbered(name, int(now[1]))).mkdir()
+                    return
+                now[1] += 1
+        except OSError as error:
+            raise ValueError(f"run.dir: cannot write to {config.run.dir} ({error.strerror})") from None
+
+    on_main(accelerator, reserve)
+    return numbered(name, int(broadcast(now)[1]))
+
+
+def numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 def run_facts(

@@ -20,7 +20,9 @@ from engine.arguments.parse import parse
 from engine.checkpoint import resume
 from engine.checkpoint.checkpoints import Checkpoints, load_model, load_optimizer
 from engine.checkpoint.manifest import CheckpointError, UnreadableError, read_json, verify
+from engine.checkpoint.resume import run_name
 from engine.compose.run import build
+from engine.config import Config, RunConfig
 from engine.loop import train
 from engine.state import State
 from losses import LOSSES
@@ -203,6 +205,24 @@ def test_saving_below_damaged_checkpoints_keeps_what_is_saved(small):
     small.save(4, best_step=2)
     small.save(6, best_step=2)
     assert names(small.checkpoints.folder) == ["step-00000002", "step-00000004", "step-00000006"]
+
+
+@pytest.mark.drill("R26")
+def test_runs_without_a_name_get_folders_of_their_own(tmp_path, monkeypatch):
+    """Of two in one second the second was refused; after a clock went back one took an old folder for its own."""
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.5)
+    config = Config(run=RunConfig(dir=str(tmp_path / "runs")))
+    accelerator = Accelerator(cpu=True)
+    first, second, third = (run_name(config, Path("configs/own.yaml"), accelerator) for _ in range(3))
+    assert first.startswith("own-2023111")
+    assert (second, third) == (f"{first}-2", f"{first}-3")
+    assert names(tmp_path / "runs") == [first, second, third]
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "else")
+    for place in ("file", "file/runs", "link"):
+        config = Config(run=RunConfig(dir=str(tmp_path / place)))
+        with pytest.raises(ValueError, match=r"run\.dir: cannot write to .*(Not a directory|File exists)"):
+            run_name(config, Path("own.yaml"), accelerator)
 
 
 @pytest.mark.parametrize("name", FILES)
