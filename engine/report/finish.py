@@ -20,6 +20,7 @@ from engine.report.error_rows import Judged
 from engine.report.predictions import write_predictions
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
 from engine.scores.metrics import per_class
+from engine.scores.prior import NAMES
 from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
 from engine.speed import peak_memory
@@ -99,7 +100,7 @@ def finish(run: Run, state: State) -> dict | None:
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
         weights = read_tensors(best / "model.safetensors")
-        settings = prediction_settings(run.config, run.precision)
+        settings = prediction_settings(run.config, run.precision) | {"label_prior": prior_of_best(run)}
         export(run.folder / "best", model, weights, run.data, settings, batch)
         parts.tracker.final(state.best_step, main_options(config), scores)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
@@ -107,6 +108,14 @@ def finish(run: Run, state: State) -> dict | None:
     with parts.stop.hold():
         on_main(accelerator, write)
     return report
+
+
+def prior_of_best(run: Run) -> str | dict[str, float]:
+    """What best/ says of eval.label_prior: a name, or the shares of a file, which need not lie there any more."""
+    name, shares = run.config.eval.label_prior, run.parts.evaluation.prior
+    if name in NAMES or shares is None:
+        return name if name in NAMES else "none"
+    return dict(zip(run.data.labels, shares.tolist(), strict=True))
 
 
 def scored_of(evaluation: Evaluation) -> Scored:
