@@ -21,7 +21,10 @@ from engine.scores.prior import NAMES, is_share
 
 @dataclass(frozen=True)
 class Settings:
-    """What is read from prediction.json, see `config.prediction_settings`. `label_prior`: a name, or shares by label."""
+    """What is read from prediction.json, see `config.prediction_settings`.
+
+    `label_prior`: one of `prior.NAMES`, or shares by label.
+    """
 
     format: str = "auto"
     options: ReaderOptions = field(default_factory=ReaderOptions)
@@ -68,7 +71,7 @@ ENCODING: dict[str, Check] = {
     "marker": one_of(*MARKERS), "query": one_of(*QUERIES), "type_words": one_of(*TYPE_WORDS),
     "types": texts(1, 127), "max_length": whole(1),
 }  # fmt: skip
-READER: dict[str, Check] = {name: COLUMN for name in DEFAULT.flat()} | {
+READER: dict[str, Check] = dict.fromkeys(DEFAULT.flat(), COLUMN) | {
     "header": TRUTH, "separator": one_of("auto", "tab", "comma", "semicolon"), "quoting": TRUTH,
     "offsets": one_of("inclusive", "exclusive", "find", None), "negatives": TEXT,
 }  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data.manifest import write as write_manifest
 from data.store.rows import Rows
 from data.store.token_store import TokenStore
 from engine.checkpoint.manifest import CheckpointError
@@ -136,6 +137,6 @@ def export(
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)  # of a finish that was broken off, and of other code
         raise
-    data.manifest.write(temporary)
+    write_manifest(temporary)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)

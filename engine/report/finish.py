@@ -20,7 +20,7 @@ from engine.report.error_rows import Judged
 from engine.report.predictions import write_predictions
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
 from engine.scores.metrics import per_class
-from engine.scores.prior import NAMES
+from engine.scores.prior import NAMES, NONE, label_prior
 from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
 from engine.speed import peak_memory
@@ -112,9 +112,15 @@ def finish(run: Run, state: State) -> dict | None:
 
 def prior_of_best(run: Run) -> str | dict[str, float]:
     """What best/ says of eval.label_prior: a name, or the shares of a file, which need not lie there any more."""
-    name, shares = run.config.eval.label_prior, run.parts.evaluation.prior
-    if name in NAMES or shares is None:
-        return name if name in NAMES else "none"
+    name, shares = run.config.eval.label_prior, run.data.prior
+    if name in NAMES:
+        return name
+    if shares is None:  # without a dev part nobody has read it
+        try:
+            shares = label_prior(name, run.data.labels)
+        except ValueError as error:
+            warnings.warn(f"{error}; best/ has no label prior", stacklevel=2)
+            return NONE
     return dict(zip(run.data.labels, shares.tolist(), strict=True))
 
 

@@ -37,13 +37,15 @@ NAMES = (NONE, UNIFORM, *PRIORS)  # every other name is a file's
 def label_prior(name: str | dict[str, float], labels: list[str]) -> np.ndarray | None:
     """Shares (C,) of the labels in the target, summing to 1; None for `none`.
 
-    `name`: as eval.label_prior has it, or the shares themselves. Raises ValueError where shares or counts do not cover the labels.
+    `name`: as eval.label_prior has it, or the shares themselves. Raises ValueError where shares or counts do not cover
+    the labels.
     """
     if name == NONE:
         return None
     if name == UNIFORM:
         return np.full(len(labels), 1 / len(labels))
-    counts, name = (name, "the shares") if isinstance(name, dict) else (PRIORS.get(name) or read_prior(Path(name)), name)
+    counts = name if isinstance(name, dict) else PRIORS.get(name) or read_prior(Path(name))
+    place = "its file" if isinstance(name, dict) else name
     problems = []
     if unknown := [label for label in counts if label not in labels]:
         problems.append(f"labels that data.labels does not have: {listed(unknown)}")
@@ -54,7 +56,7 @@ def label_prior(name: str | dict[str, float], labels: list[str]) -> np.ndarray |
     elif not any(counts.values()):
         problems.append("all shares are 0")
     if problems:
-        raise ValueError(f"eval.label_prior: {name} does not cover the {len(labels)} labels: {'; '.join(problems)}")
+        raise ValueError(f"eval.label_prior: {place} does not cover the {len(labels)} labels: {'; '.join(problems)}")
     shares = np.array([counts[label] for label in labels], dtype=np.float64)
     return shares / shares.max() / (shares / shares.max()).sum()
 
