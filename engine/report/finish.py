@@ -9,7 +9,8 @@ import numpy as np
 from data.messages import names_of
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import load_model
-from engine.checkpoint.manifest import read_tensors, verify
+from engine.checkpoint.lost import settle_best
+from engine.checkpoint.manifest import read_tensors
 from engine.compose.data import open_part
 from engine.config import prediction_settings
 from engine.distributed.agreement import on_main
@@ -69,8 +70,9 @@ def finish(run: Run, state: State) -> dict | None:
     """
     parts, config = run.parts, run.config
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
+    if lost := settle_best(parts.checkpoints, state):  # it may be older than what is restored, or damaged since
+        warnings.warn(lost.removeprefix("warning: "), stacklevel=2)
     best = parts.checkpoints.path(state.best_step)
-    verify(best)  # it may be older than the one that the run continued from
     load_model(best, model)
     scores = parts.evaluation.run(parts.model)
     if scores is None:
