@@ -9,14 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from data.messages import shown
+
 NAME = "manifest.json"
 FORMAT = 1
+READ = (".safetensors", ".bin", ".json", ".txt", ".model", ".jinja", ".py")  # of saved models and tokenizers
 PIECE = 32 << 20  # bytes: large files are hashed in pieces, by all cores
 
 
 def write(folder: Path, large: bool = False) -> None:
-    """Write the manifest of all files in `folder`, everything on the disk before it; `large`: with pieces."""
-    files = {path.name: described(path, large) for path in sorted(folder.iterdir()) if path.name != NAME}
+    """Write the manifest of all files in and below `folder`, everything on the disk before it; `large`: with pieces."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+    files = {path.relative_to(folder).as_posix(): described(path, large) for path in paths}
     for name in files:
         flush(folder / name)
     (folder / NAME).write_text(json.dumps({"format": FORMAT, "files": files}, indent=1), encoding="utf-8")
@@ -48,18 +52,37 @@ def listed(folder: Path) -> dict[str, dict]:
     return files
 
 
+def check(folder: Path) -> str:
+    """What is wrong with a folder, empty where nothing is: the first file that differs from its manifest, or that a
+    library would read and the manifest does not list. Raises FileNotFoundError where there is no manifest."""
+    try:
+        found = problem(folder, files := listed(folder))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return f"{error.filename} cannot be read ({error.strerror})"
+    except (KeyError, TypeError, ValueError) as error:
+        return str(error)
+    more = {path.name for path in folder.iterdir() if path.suffix in READ} - {*files, NAME}
+    return found or (f"{min(more)} was added ({NAME} does not list it)" if more else "")
+
+
 def problem(folder: Path, files: dict[str, dict]) -> str:
     """What is wrong with the first file that differs from the manifest's `files`, empty where none does. Raises OSError
     with the name of a file that cannot be read, and KeyError or TypeError where an entry is none."""
     pieces = []  # (name, start, bytes or None for all, SHA-256)
     for name, entry in files.items():
         path, size, digests = folder / name, entry["bytes"], entry["sha256"]
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            return f"{NAME} names {shown(name)}, which lies outside the folder"
         if not path.is_file():
             return f"{name} is missing"
         if (found := path.stat().st_size) != size:
             return f"{name} has {found} bytes, expected {size}"
         if isinstance(digests, str):
             pieces.append((name, 0, None, digests))
+        elif len(digests) != max(1, -(-size // PIECE)):
+            return f"{NAME} has {len(digests)} digests of {name}"
         else:
             pieces += [(name, number * PIECE, PIECE, digest) for number, digest in enumerate(digests)]
     with ThreadPoolExecutor() as pool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from data.encode import Encoder
 from data.markers import reads_types
@@ -28,6 +28,7 @@ from engine.evaluate import forward, require_finite
 from engine.plan import evaluation_batches
 from engine.predict.settings import best_folder, encoding_of, labels_of, settings_of, verify
 from engine.scores.probabilities import check_probabilities
+from models.pretrained import longest_input
 from models.saved import open_saved
 from models.tokens import load_tokenizer
 
@@ -70,6 +71,7 @@ class Predictor:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.precision = precision_on(self.device, precision, self.settings.precision)
         self.model = load_model(self.folder, len(self.labels)).eval()
+        self.fits(self.encoder.options.max_length)
         prepare_backbone(self.model, ModelConfig(), self.device, self.precision)
         self.model.to(self.device)
         pool = getattr(self.model, "pool", None)
@@ -78,6 +80,15 @@ class Predictor:
         embeddings = getattr(self.model.config, "entity_embeddings", ["type"])  # another model may read them, too
         self.encoder.needs_types = reads_types(self.encoder.options.marker, embeddings)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
+
+    def fits(self, length: int) -> None:
+        """Raises ValueError where the model has no positions for inputs of `length` tokens."""
+        backbone = getattr(self.model.config, "backbone", None)
+        if isinstance(backbone, PreTrainedConfig) and length > longest_input(backbone):
+            raise ValueError(
+                f"{self.folder / 'encoding.json'}: max_length is {length}, expected at most {longest_input(backbone)}, "
+                "the positions of the model"
+            )
 
     def __call__(self, rows: Iterable[Any]) -> Prediction:
         """`rows`: Examples, texts alone, or rows as the reader that the model was trained with takes them from Python:

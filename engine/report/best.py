@@ -137,6 +137,6 @@ def export(
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)  # of a finish that was broken off, and of other code
         raise
-    write_manifest(temporary)
+    write_manifest(temporary, large=True)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)

@@ -9,7 +9,7 @@ Legend: N dev rows, C labels.
 """
 
 import json
-import math
+import sys
 import warnings
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def prior_of(name: str | dict[str, float] | None, labels: list[str], gold: np.nd
 
 
 def is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def read_prior(path: Path) -> dict:
