@@ -16,6 +16,9 @@ class State:
     best_step: int | None = None
     stale: int = 0
     """Evaluations since the best one."""
+    last_score: float | None = None
+    last_scored: int | None = None
+    """The newest evaluation and its update: a checkpoint of that update tells how good it is, best or not."""
     stopped: bool = False
     """Patience ran out."""
     owes_evaluation: bool = False
@@ -36,6 +39,7 @@ class State:
 
     def compare(self, score: float | None, patience: int | None) -> bool:
         """Take note of an evaluation; True where it is the best so far. Without a score the newest is the best."""
+        self.last_score, self.last_scored = score, self.step
         if score is None or self.best_score is None or score > self.best_score:
             self.best_score, self.best_step, self.stale = score, self.step, 0
             return True

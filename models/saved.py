@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
 
 def open_saved(folder: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """The model of `save_pretrained` in `folder`, and the names of weights that the folder lacks. No code of the
@@ -20,6 +22,12 @@ def open_saved(folder: str | Path) -> tuple[PreTrainedModel, list[str]]:
     opened.
     """
     folder = Path(folder)
+    if not [*folder.glob("*.safetensors")]:
+        others = ", ".join(sorted(path.name for kind in PICKLED for path in folder.glob(kind)))
+        raise ValueError(
+            f"{folder} has no weights; expected model.safetensors"
+            + (f", and {others} may hold code that runs when it is read" if others else "")
+        )
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     with torch.random.fork_rng(devices=[]):  # first weights are drawn and overwritten
         model = AutoModel.from_config(config, trust_remote_code=False)
@@ -38,7 +46,7 @@ def saved_weights(folder: Path, model: PreTrainedModel) -> tuple[dict[str, Tenso
         return weights, []
     # other names or files: transformers knows more forms than one, and says what is wrong with shapes
     loaded, report = AutoModel.from_pretrained(
-        folder, trust_remote_code=False, local_files_only=True, output_loading_info=True
+        folder, trust_remote_code=False, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
     return loaded.state_dict(), sorted(report["missing_keys"])
 

@@ -118,7 +118,7 @@ COMPOSE = ("engine/compose/", "engine/arguments/")  # these and the commands put
 # contracts and pure functions that any part of the engine may use: types, collate, the token store
 SHARED = (
     "data.batch", "data.store.token_store", "data.markers", "data.readers.options", "data.duplicates",
-    "data.store.rows", "data.messages",
+    "data.store.rows", "data.messages", "data.manifest",
 )  # fmt: skip
 
 

@@ -5,22 +5,26 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+import data.manifest
 from data.reasons import skipped_facts, skipped_lines
 from data.store.arrays import GrowingArrays
 from data.store.chunk import Chunk, Task, different
 from data.store.words import WordCount
 from data.store.workers import encode_in_processes, processes_for
 
+TOLD_AFTER = 2  # seconds
 CHUNK = 1000  # rows that are Python objects at a time, in each process
 
 
@@ -74,26 +78,75 @@ def prepare(task: Task, cache_dir: Path, quiet: bool = False, processes: int | N
 
     Raises ValueError for a bad row (`task.stop`) with its number, or when no row at all is left.
     """
-    identity = (code_digest(), *task.identity)
-    key = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
+    key = hashlib.sha256(repr((code_digest(), *task.identity)).encode()).hexdigest()[:32]
     folder = cache_dir / key
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / f"{key}.lock"):
-            if not (folder / "store.json").is_file():
-                temporary = Path(tempfile.mkdtemp(dir=cache_dir, prefix=f".{key}-"))
-                try:
-                    write(temporary, task, quiet, processes or processes_for(task.source))
-                    shutil.rmtree(folder, ignore_errors=True)
-                    os.replace(temporary, folder)
-                finally:
-                    shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise ValueError(
-            f"data.cache_dir: cannot write the token store to {cache_dir} ({error.strerror or error}); "
-            "name another folder"
-        ) from None
+    if damage(folder) != "":
+        try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            with builders_lock(cache_dir, key, quiet):
+                make(folder, task, quiet, processes)
+        except OSError as error:
+            raise ValueError(
+                f"data.cache_dir: cannot write the token store to {cache_dir} ({error.strerror or error}); "
+                "name another folder"
+            ) from None
     return load(folder)
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a store, empty for a whole one, None where there is none."""
+    if not folder.exists():
+        return None
+    try:
+        return data.manifest.problem(folder, data.manifest.listed(folder))
+    except (OSError, ValueError) as error:
+        return f"{getattr(error, 'filename', None) or data.manifest.NAME}: {getattr(error, 'strerror', None) or error}"
+
+
+@contextmanager
+def builders_lock(cache_dir: Path, key: str, quiet: bool) -> Iterator[None]:
+    """One process at a time makes a store; that another one does is told after a while."""
+    lock = FileLock(cache_dir / f"{key}.lock")
+    try:
+        lock.acquire(timeout=TOLD_AFTER)
+    except Timeout:
+        if not quiet:
+            warnings.warn(f"data.cache_dir: waiting for another process that makes the store {key}", stacklevel=3)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make(folder: Path, task: Task, quiet: bool, processes: int | None) -> None:
+    """Make a store where none is whole: under another name, on the disk before it gets its own."""
+    broken = damage(folder)
+    if broken == "":
+        return  # made by the process that this one waited for
+    if broken and not quiet:
+        warnings.warn(f"data.cache_dir: the token store {folder} is damaged ({broken}); it is made anew", stacklevel=4)
+    clear(folder.parent, folder.name)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        write(temporary, task, quiet, processes or processes_for(task.source))
+        data.manifest.write(temporary, large=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+        data.manifest.flush(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clear(cache_dir: Path, own: str) -> None:
+    """Remove what killed builders left half made; what another process makes just now stays."""
+    for left in cache_dir.glob(f".{32 * '[0-9a-f]'}-*"):
+        key = left.name[1:33]
+        try:
+            with nullcontext() if key == own else FileLock(cache_dir / f"{key}.lock", timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
+        except Timeout:
+            continue
 
 
 def code_digest() -> str:

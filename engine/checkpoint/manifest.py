@@ -1,11 +1,9 @@
-"""A folder of files that is whole or is not one: a manifest with size and SHA-256 of each, written last.
+"""A checkpoint that is whole or is not one: `data/manifest.py` of its files, written last.
 
 Whatever a crash leaves behind carries another name or is noticed.
 """
 
 import contextlib
-import errno
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-FORMAT = 1
+import data.manifest
+from data.manifest import FORMAT, flush
 
 
 class CheckpointError(ValueError):
@@ -45,14 +44,7 @@ def write(folder: Path, tensors: dict[str, dict], content: dict) -> None:
         for name, values in tensors.items():
             save_file(values, temporary / name)
         (temporary / "state.json").write_text(json.dumps(content, indent=1))
-        manifest = {
-            path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(temporary.iterdir())
-        }
-        for name in manifest:
-            flush(temporary / name)
-        (temporary / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": manifest}, indent=1))
-        flush(temporary / "manifest.json")
-        flush(temporary)
+        data.manifest.write(temporary)
         os.replace(temporary, folder)
         flush(folder.parent)
     except (OSError, SafetensorError):
@@ -72,27 +64,22 @@ def verify(folder: Path) -> None:
     """Raises CheckpointError unless every file is there with the size and SHA-256 of the manifest."""
     manifest = read_json(folder / "manifest.json")
     try:
-        files = dict(manifest["files"])
-        wanted = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+        files = {name: {key: entry[key] for key in ("bytes", "sha256")} for name, entry in manifest["files"].items()}
         version = manifest["format"]
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise CheckpointError(f"{folder}: manifest.json does not list files") from None
     if version != FORMAT:
         raise UnreadableError(f"{folder}: manifest.json is of format {version!r}, this version reads {FORMAT}")
-    if missing := {"model.safetensors", "optimizer.safetensors", "state.json"} - set(wanted):
+    if missing := {"model.safetensors", "optimizer.safetensors", "state.json"} - set(files):
         raise CheckpointError(f"{folder}: manifest.json does not list {', '.join(sorted(missing))}")
-    for name, (size, digest) in wanted.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{folder}: {name} is missing")
-        try:
-            found, found_digest = path.stat().st_size, sha256(path)
-        except OSError as error:
-            raise UnreadableError(f"{folder}: {name} cannot be read ({error.strerror or error})") from None
-        if found != size:
-            raise CheckpointError(f"{folder}: {name} has {found} bytes, expected {size}")
-        if found_digest != digest:
-            raise CheckpointError(f"{folder}: {name} was changed (SHA-256 differs from the manifest)")
+    try:
+        problem = data.manifest.problem(folder, files)
+    except (TypeError, ValueError):
+        raise CheckpointError(f"{folder}: manifest.json does not list files") from None
+    except OSError as error:
+        raise UnreadableError(f"{folder}: {error.filename} cannot be read ({error.strerror})") from None
+    if problem:
+        raise CheckpointError(f"{folder}: {problem}")
 
 
 def is_whole(folder: Path) -> bool:
@@ -117,20 +104,3 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path.parent}: {path.name} cannot be read ({error})") from None
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:  # some network disks know no fsync of folders
-        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
-            raise
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ from accelerate.utils import broadcast
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import Checkpoints
 from engine.checkpoint.folder import RunFolder, finished_report
+from engine.checkpoint.lost import scored_alike, settle_best
 from engine.checkpoint.manifest import read_json
 from engine.config import Config
 from engine.distributed.agreement import on_main
@@ -107,6 +108,8 @@ def open_run(
     else:
         state = State()
     same_everywhere(accelerator, state.step, f"run.dir: processes find different checkpoints in {folder.path}")
+    if lost := settle_best(checkpoints, state):
+        notices.insert(-1, lost)
     state.loss = state.loss.to(accelerator.device)
     if accelerator.is_main_process:
         checkpoints.drop_after(state.step)
@@ -120,7 +123,7 @@ def judge_anew(state: State, before: dict, now: dict) -> None:
     """A run that goes on with another configuration has its patience again, and with other scores no best one yet."""
     if before != now:
         state.stopped, state.stale = False, 0
-    if before["eval"] != now["eval"] or before["data"].get("dev") != now["data"].get("dev"):
+    if not scored_alike(before, now):
         state.best_score, state.best_step, state.owes_evaluation = None, None, state.step > 0
 
 

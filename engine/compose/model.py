@@ -2,10 +2,12 @@
 
 import inspect
 import warnings
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+import data.manifest
 from data import sample
 from data.encode import Encoder, EncodingOptions
 from data.markers import descriptions, reads_types
@@ -28,6 +30,8 @@ def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict
     """Tokenizer with added words and marker tokens, encoder, and the new tokens with what describes each."""
     backbone = config.model.backbone
     name = config.model.tokenizer or backbone
+    for folder in {backbone, config.model.tokenizer} - {None}:
+        check_best(Path(folder))
     tokenizer = wordpiece_tokenizer(sample.vocabulary()) if name == "sample" else load_tokenizer(name)
     if backbone is not None:
         check_tokenizer(tokenizer, name, backbone)
@@ -47,6 +51,14 @@ def make_encoder(config: Config) -> tuple[PreTrainedTokenizerBase, Encoder, dict
     encoder = Encoder(tokenizer, options, needs_types)
     cls_stands_first(config.model, encoder, name)
     return tokenizer, encoder, new
+
+
+def check_best(folder: Path) -> None:
+    """Raises ValueError where a run left a folder as its best/ and it is another one now."""
+    if not all((folder / name).is_file() for name in ("encoding.json", data.manifest.NAME)):
+        return
+    if problem := data.manifest.check(folder):
+        raise ValueError(f"model.backbone: {folder}: {problem}; without its {data.manifest.NAME} it is taken as it is")
 
 
 def cls_stands_first(settings: ModelConfig, encoder: Encoder, name: str) -> None:

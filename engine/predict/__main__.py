@@ -37,7 +37,8 @@ from engine.command import run as run_command
 from engine.config import reader_options
 from engine.distributed.device import set_threads
 from engine.predict.check import check_rows, examples
-from engine.predict.predictor import Prediction, Predictor, Settings, best_folder, read, settings_of
+from engine.predict.predictor import Prediction, Predictor
+from engine.predict.settings import Settings, best_folder, labels_of, settings_of, verify
 from engine.predict.vote import VOTES, check_weights
 from engine.report.writers import WRITERS, Output, Row, csv_line, digits
 from engine.scores.intervals import bootstrap, intervals_line
@@ -88,6 +89,9 @@ def divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def arguments() -> argparse.ArgumentParser:
     parser = option_parser("engine.predict", "Predict the rows of a file by one run, or by a vote of several.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a best/")
+    parser.add_argument(
+        "--unverified", action="store_true", help="take a best/ whose files were changed on purpose as it is"
+    )
     files = parser.add_argument_group("files")
     files.add_argument("--input", required=True, metavar="FILE", help="as data.dev: a file, sample:dev, hub:...")
     files.add_argument("--output", required=True, metavar="FILE", help="what is written")
@@ -128,7 +132,9 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
     folders = [best_folder(Path(name)) for name in own.runs]
     if twice := sorted({str(folder) for folder in folders if folders.count(folder) > 1}):
         raise ValueError(f"{', '.join(twice)}: given twice; --weights gives one run more weight")
-    names, lists = own.runs, [read(folder / "labels.json") for folder in folders]
+    for folder in () if own.unverified else folders:
+        verify(folder)
+    names, lists = own.runs, [labels_of(folder) for folder in folders]
     labels = lists[0]
     orders = [columns(labels, each, name, names[0]) for each, name in zip(lists, names, strict=True)]
     head, line = WRITERS[own.format](labels)
@@ -139,7 +145,7 @@ def run(own: argparse.Namespace, rest: Sequence[str], output: Output, progress: 
     source = open_source(own.input, settings.format, "dev", "--input", settings.options)
     source = replace(source, classes=Classes(tuple(labels), settings.numbered))
     set_threads(own.threads)
-    predictors = [Predictor(folder, own.device, own.precision, own.batch_size) for folder in folders]
+    predictors = [Predictor(folder, own.device, own.precision, own.batch_size, False) for folder in folders]
     for name, predictor in zip(names, predictors, strict=True):
         print(f"{name}: {predictor.precision} on {predictor.device}, data.marker {predictor.encoder.options.marker}")
     checked = check_rows(source, predictors, own.unlabelled, own.on_bad_row == "skip")

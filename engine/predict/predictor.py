@@ -3,33 +3,32 @@
 Legend: N examples, C classes.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from data.encode import Encoder, EncodingOptions
+from data.encode import Encoder
 from data.markers import reads_types
 from data.readers import FORMATS
-from data.readers.options import ReaderOptions
 from data.readers.source import Source
 from data.schema import Example
 from data.store.chunk import Task
 from data.store.token_store import TokenStore, in_memory
 from engine.compose.model import prepare_backbone
-from engine.config import EvalConfig, ModelConfig
+from engine.config import ModelConfig
 from engine.distributed.device import choose_precision
 from engine.evaluate import forward, require_finite
 from engine.plan import evaluation_batches
+from engine.predict.settings import best_folder, encoding_of, labels_of, settings_of, verify
 from engine.scores.probabilities import check_probabilities
+from models.pretrained import longest_input
 from models.saved import open_saved
 from models.tokens import load_tokenizer
 
@@ -43,26 +42,13 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is read from prediction.json, see `config.prediction_settings`."""
-
-    format: str = "auto"
-    options: ReaderOptions = field(default_factory=ReaderOptions)
-    negative_label: str | None = None
-    batch_size: int = 64
-    precision: str = "fp32"
-    label_prior: str = "none"
-    resamples: int = EvalConfig.resamples
-    numbered: bool = False
-
-
 class Predictor:
     """`Predictor("runs/first/best")(rows)`: labels and probabilities of the weights in a run's best/.
 
     `device`: as torch names it, None = a GPU where there is one. `precision`: fp32, bf16 or fp16, None = fp32 on a CPU,
-    on a GPU that half type of the training, else bf16 (fp16 before compute capability 8.0). Raises ValueError where the
-    folder is no best/, or lacks something.
+    on a GPU that half type of the training, else bf16 (fp16 before compute capability 8.0). `verified`: files are those
+    that the manifest lists; False for who edits them on purpose. Raises ValueError where the folder is no best/, or
+    lacks something.
     """
 
     def __init__(
@@ -71,9 +57,12 @@ class Predictor:
         device: str | None = None,
         precision: str | None = None,
         batch_size: int | None = None,
+        verified: bool = True,
     ):
         self.folder = best_folder(Path(folder))
-        self.labels: list[str] = read(self.folder / "labels.json")
+        if verified:
+            verify(self.folder)
+        self.labels = labels_of(self.folder)
         self.settings = settings_of(self.folder)
         self.encoder = Encoder(load_tokenizer(str(self.folder)), encoding_of(self.folder))
         self.batch_size = batch_size or self.settings.batch_size
@@ -82,6 +71,7 @@ class Predictor:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.precision = precision_on(self.device, precision, self.settings.precision)
         self.model = load_model(self.folder, len(self.labels)).eval()
+        self.fits(self.encoder.options.max_length)
         prepare_backbone(self.model, ModelConfig(), self.device, self.precision)
         self.model.to(self.device)
         pool = getattr(self.model, "pool", None)
@@ -90,6 +80,15 @@ class Predictor:
         embeddings = getattr(self.model.config, "entity_embeddings", ["type"])  # another model may read them, too
         self.encoder.needs_types = reads_types(self.encoder.options.marker, embeddings)
         self.number_of = {label: number for number, label in enumerate(self.labels)}
+
+    def fits(self, length: int) -> None:
+        """Raises ValueError where the model has no positions for inputs of `length` tokens."""
+        backbone = getattr(self.model.config, "backbone", None)
+        if isinstance(backbone, PreTrainedConfig) and length > longest_input(backbone):
+            raise ValueError(
+                f"{self.folder / 'encoding.json'}: max_length is {length}, expected at most {longest_input(backbone)}, "
+                "the positions of the model"
+            )
 
     def __call__(self, rows: Iterable[Any]) -> Prediction:
         """`rows`: Examples, texts alone, or rows as the reader that the model was trained with takes them from Python:
@@ -186,71 +185,6 @@ def precision_on(device: torch.device, wanted: str | None, trained: str) -> str:
     modern = torch.cuda.get_device_capability(device) >= (8, 0)
     usable = ("bf16", "fp16") if modern else ("fp16",)
     return choose_precision(trained if trained in usable else usable[0])
-
-
-def best_folder(path: Path) -> Path:
-    """The best/ of a run, or `path` itself where it is one. Raises ValueError."""
-    if (path / "encoding.json").is_file():
-        return path
-    best = path / "best"
-    if (best / "encoding.json").is_file():
-        return best
-    if not path.is_dir():
-        raise ValueError(f"{path}: no such folder; expected a run, or the best/ of one")
-    if (path / "config.yaml").is_file():
-        raise ValueError(f"{path} has no best/, which a run leaves when it is finished; its command continues it")
-    raise ValueError(f"{path} is no run: expected a folder with best/, or with encoding.json and labels.json")
-
-
-def read(path: Path) -> Any:
-    """The content of a JSON file of best/."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path.parent} has no {path.name}; expected the best/ of a finished run") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from None
-
-
-def encoding_of(folder: Path) -> EncodingOptions:
-    values = read(folder / "encoding.json")
-    try:
-        return EncodingOptions(**values | {"types": tuple(values["types"])})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / 'encoding.json'}: was not written by train.py ({error!r:.100})") from None
-
-
-def settings_of(folder: Path) -> Settings:
-    """prediction.json; for a run that was made before there was one, the same from the run's config.yaml."""
-    if (folder / "prediction.json").is_file():
-        values = read(folder / "prediction.json")
-        try:
-            return Settings(
-                values["format"],
-                ReaderOptions.from_flat(values["reader"]),
-                values["negative_label"],
-                values["batch_size"],
-                values["precision"],
-                values.get("label_prior", "none"),
-                values.get("resamples", EvalConfig.resamples),
-                values.get("numbered", False),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{folder / 'prediction.json'}: was not written by train.py ({error!r:.100})") from None
-    written = folder.parent / "config.yaml"
-    if not written.is_file():
-        return Settings()
-    values = yaml.safe_load(written.read_text(encoding="utf-8"))
-    flat = {f"columns.{name}": value for name, value in values["data"].get("columns", {}).items()}
-    return Settings(
-        values["data"]["format"],
-        ReaderOptions.from_flat(values["data"] | flat),
-        values["data"]["negative_label"],
-        values["eval"]["batch_size"],
-        values["train"]["precision"] or "fp32",
-        values["eval"].get("label_prior", "none"),
-        values["eval"].get("resamples", EvalConfig.resamples),
-    )
 
 
 def load_model(folder: Path, classes: int) -> PreTrainedModel:

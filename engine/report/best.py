@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data.manifest import write as write_manifest
 from data.store.rows import Rows
 from data.store.token_store import TokenStore
-from engine.checkpoint.manifest import CheckpointError, flush
+from engine.checkpoint.manifest import CheckpointError
 from engine.distributed.sharded import full
 from engine.evaluate import forward
 from engine.failures import first_line, is_out_of_memory
@@ -65,7 +66,7 @@ class OneBatch:
         model, device = accelerator.unwrap_model(run.parts.model), accelerator.device
         try:
             with warnings.catch_warnings(action="ignore"):  # its tokenizer was told of when the run began
-                predictor = Predictor(folder, str(device), run.precision, len(self.rows))
+                predictor = Predictor(folder, str(device), run.precision, len(self.rows), verified=False)
                 found = predictor.probabilities(self.rows, lambda rows: None)
         except Exception as error:  # of a library or of a model's own code
             if is_out_of_memory(error):
@@ -136,7 +137,6 @@ def export(
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)  # of a finish that was broken off, and of other code
         raise
-    for path in [*temporary.iterdir(), temporary]:
-        flush(path)
+    write_manifest(temporary, large=True)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)

@@ -9,7 +9,8 @@ import numpy as np
 from data.messages import names_of
 from engine.atomic import write_text
 from engine.checkpoint.checkpoints import load_model
-from engine.checkpoint.manifest import read_tensors, verify
+from engine.checkpoint.lost import settle_best
+from engine.checkpoint.manifest import read_tensors
 from engine.compose.data import open_part
 from engine.config import prediction_settings
 from engine.distributed.agreement import on_main
@@ -20,6 +21,7 @@ from engine.report.error_rows import Judged
 from engine.report.predictions import write_predictions
 from engine.scores.intervals import LEVEL, bootstrap, intervals_line
 from engine.scores.metrics import per_class
+from engine.scores.prior import NAMES, NONE, label_prior
 from engine.scores.scored import Scored
 from engine.scores.titles import SCORES
 from engine.speed import peak_memory
@@ -68,8 +70,9 @@ def finish(run: Run, state: State) -> dict | None:
     """
     parts, config = run.parts, run.config
     accelerator, model = parts.accelerator, parts.accelerator.unwrap_model(parts.model)
+    if lost := settle_best(parts.checkpoints, state):  # it may be older than what is restored, or damaged since
+        warnings.warn(lost.removeprefix("warning: "), stacklevel=2)
     best = parts.checkpoints.path(state.best_step)
-    verify(best)  # it may be older than the one that the run continued from
     load_model(best, model)
     scores = parts.evaluation.run(parts.model)
     if scores is None:
@@ -99,7 +102,7 @@ def finish(run: Run, state: State) -> dict | None:
         if parts.evaluation.store is not None:
             report.update(write_results(run, state.best_step))
         weights = read_tensors(best / "model.safetensors")
-        settings = prediction_settings(run.config, run.precision)
+        settings = prediction_settings(run.config, run.precision) | {"label_prior": prior_of_best(run)}
         export(run.folder / "best", model, weights, run.data, settings, batch)
         parts.tracker.final(state.best_step, main_options(config), scores)
         write_text(run.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False))
@@ -107,6 +110,20 @@ def finish(run: Run, state: State) -> dict | None:
     with parts.stop.hold():
         on_main(accelerator, write)
     return report
+
+
+def prior_of_best(run: Run) -> str | dict[str, float]:
+    """What best/ says of eval.label_prior: a name, or the shares of a file, which need not lie there any more."""
+    name, shares = run.config.eval.label_prior, run.data.prior
+    if name in NAMES:
+        return name
+    if shares is None:  # without a dev part nobody has read it
+        try:
+            shares = label_prior(name, run.data.labels)
+        except ValueError as error:
+            warnings.warn(f"{error}; best/ has no label prior", stacklevel=2)
+            return NONE
+    return dict(zip(run.data.labels, shares.tolist(), strict=True))
 
 
 def scored_of(evaluation: Evaluation) -> Scored:

@@ -9,7 +9,7 @@ Legend: N dev rows, C labels.
 """
 
 import json
-import math
+import sys
 import warnings
 from pathlib import Path
 
@@ -31,18 +31,21 @@ KLUE_DEV = {
     "per:product": 67, "per:religion": 13, "per:title": 718,
 }  # fmt: skip
 PRIORS = {"klue_dev": KLUE_DEV}
+NAMES = (NONE, UNIFORM, *PRIORS)  # every other name is a file's
 
 
-def label_prior(name: str, labels: list[str]) -> np.ndarray | None:
+def label_prior(name: str | dict[str, float], labels: list[str]) -> np.ndarray | None:
     """Shares (C,) of the labels in the target, summing to 1; None for `none`.
 
-    `name`: as eval.label_prior has it. Raises ValueError where shares or counts do not cover the labels.
+    `name`: as eval.label_prior has it, or the shares themselves. Raises ValueError where shares or counts do not cover
+    the labels.
     """
     if name == NONE:
         return None
     if name == UNIFORM:
         return np.full(len(labels), 1 / len(labels))
-    counts = PRIORS[name] if name in PRIORS else read_prior(Path(name))
+    counts = name if isinstance(name, dict) else PRIORS.get(name) or read_prior(Path(name))
+    place = "its file" if isinstance(name, dict) else name
     problems = []
     if unknown := [label for label in counts if label not in labels]:
         problems.append(f"labels that data.labels does not have: {listed(unknown)}")
@@ -53,12 +56,12 @@ def label_prior(name: str, labels: list[str]) -> np.ndarray | None:
     elif not any(counts.values()):
         problems.append("all shares are 0")
     if problems:
-        raise ValueError(f"eval.label_prior: {name} does not cover the {len(labels)} labels: {'; '.join(problems)}")
+        raise ValueError(f"eval.label_prior: {place} does not cover the {len(labels)} labels: {'; '.join(problems)}")
     shares = np.array([counts[label] for label in labels], dtype=np.float64)
     return shares / shares.max() / (shares / shares.max()).sum()
 
 
-def prior_of(name: str | None, labels: list[str], gold: np.ndarray) -> np.ndarray | None:
+def prior_of(name: str | dict[str, float] | None, labels: list[str], gold: np.ndarray) -> np.ndarray | None:
     """`label_prior` for the labelled rows (N,) of a run that is finished: where its file is gone, or gives 0 to all of
     their labels, there is a warning and no prior; also a warning of labels without a row, see `check_prior`."""
     try:
@@ -72,7 +75,7 @@ def prior_of(name: str | None, labels: list[str], gold: np.ndarray) -> np.ndarra
 
 
 def is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def read_prior(path: Path) -> dict:

@@ -1,4 +1,4 @@
-"""The table of what was tried and what held: R1-R19, trials, passes.
+"""The table of what was tried and what held: R1-R21, trials, passes.
 
 python -m tests.drills                 short: about a minute, and the figures of its runs are blank
 python -m tests.drills --long          50 and 20 killed runs, every signal and launcher, the marked tests: half an hour
@@ -41,6 +41,8 @@ ROWS = {
     "R17": "save, load, predict",
     "R18": "out of memory",
     "R19": "GPU: deterministic bf16 resume, no synchronisation in a step",
+    "R20": "token store damaged, cut off, edited, half built",
+    "R21": "best/ edited or damaged; the best checkpoint lost in training",
 }
 
 

@@ -152,7 +152,7 @@ def test_a_disk_that_fails_in_a_save(options, tmp_path, monkeypatch, capsys, whe
         def starved(folder, tensors, content):
             if folder.name == "step-00000004":
                 with pytest.MonkeyPatch.context() as inner:
-                    inner.setattr(f"engine.checkpoint.manifest.{where}", fail)
+                    inner.setattr(f"{'data' if where == 'flush' else 'engine.checkpoint'}.manifest.{where}", fail)
                     write(folder, tensors, content)
             write(folder, tensors, content)
 

@@ -1,18 +1,24 @@
 """The token store and packed batches, against plain loops over the encoded examples."""
 
 import dataclasses
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import data.manifest
 from data.batch import collate
 from data.encode import Encoder, EncodingOptions
 from data.readers.options import Columns, ReaderOptions
@@ -358,14 +364,132 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     assert len(folders(tmp_path)) == 1
 
 
-def test_folder_without_its_last_file_is_made_again(tmp_path):
-    first = make_store(tmp_path)
+def altered(name: str, change):
+    """A change of one array by somebody who keeps its form."""
+
+    def write(folder: Path) -> None:
+        array = np.load(folder / f"{name}.npy")
+        np.save(folder / f"{name}.npy", change(array).astype(array.dtype))
+
+    return write
+
+
+def flipped(name: str, place: int):
+    def write(folder: Path) -> None:
+        content = bytearray((folder / name).read_bytes())
+        content[place % len(content)] ^= 4
+        (folder / name).write_bytes(content)
+
+    return write
+
+
+DAMAGE = {
+    "zeroed tokens": (altered("tokens", np.zeros_like), r"tokens\.npy was changed"),
+    "reversed labels": (altered("labels", lambda array: array[::-1]), r"labels\.npy was changed"),
+    "other spans": (altered("spans", lambda array: array[:, ::-1]), r"spans\.npy was changed"),
+    "one bit of the tokens": (flipped("tokens.npy", -7), r"tokens\.npy was changed"),
+    "one bit of the header": (flipped("offsets.npy", 20), r"offsets\.npy was changed"),
+    "one bit of the facts": (flipped("store.json", 14), r"store\.json was changed"),
+    "half a file": (lambda folder: os.truncate(folder / "tokens.npy", 140), r"tokens\.npy has 140 bytes, expected"),
+    "an empty file": (lambda folder: os.truncate(folder / "store.json", 0), r"store\.json has 0 bytes, expected"),
+    "a missing file": (lambda folder: (folder / "types.npy").unlink(), r"types\.npy is missing"),
+    "no facts": (lambda folder: (folder / "store.json").unlink(), r"store\.json is missing"),
+    "no manifest": (lambda folder: (folder / "manifest.json").unlink(), r"manifest\.json: No such file"),
+    "half a manifest": (lambda folder: os.truncate(folder / "manifest.json", 99), "manifest.json does not list files"),
+    "no files in it": (lambda folder: (folder / "manifest.json").write_text('{"format": 1, "files": []}'), "not list"),
+    "a later version": (
+        lambda folder: (folder / "manifest.json").write_text('{"format": 2, "files": {}}'), "is of format 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.drill("R20")
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_store_is_made_anew(tmp_path, kind):
+    make_store(tmp_path)
     (folder,) = (tmp_path / name for name in folders(tmp_path))
-    expected = first.tokens.tolist()
-    (folder / "store.json").unlink()
-    (folder / "tokens.npy").write_bytes(b"half")
-    assert make_store(tmp_path).tokens.tolist() == expected
+    expected = {path.name: path.read_bytes() for path in folder.iterdir()}
+    damage, message = DAMAGE[kind]
+    damage(folder)
+    with pytest.warns(UserWarning, match=rf"data\.cache_dir: the token store .* is damaged \(.*{message}.*made anew"):
+        prepare(make_task(source()), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
     assert len(folders(tmp_path)) == 1
+
+
+@pytest.mark.drill("R20")
+def test_any_flipped_bit_of_a_store_is_noticed(tmp_path):
+    make_store(tmp_path)
+    (folder,) = (tmp_path / name for name in folders(tmp_path))
+    assert token_store.damage(folder) == ""
+    for path in sorted(folder.iterdir()):
+        for place in range(0, path.stat().st_size, 41):
+            flipped(path.name, place)(folder)
+            assert token_store.damage(folder), (path.name, place)
+            flipped(path.name, place)(folder)
+    assert token_store.damage(folder) == ""
+
+
+@pytest.mark.drill("R20")
+def test_pieces_of_large_files_are_looked_at_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(data.manifest, "PIECE", 100)
+    make_store(tmp_path)
+    (folder,) = (tmp_path / name for name in folders(tmp_path))
+    size = (folder / "spans.npy").stat().st_size
+    digests = json.loads((folder / "manifest.json").read_text())["files"]["spans.npy"]["sha256"]
+    content = (folder / "spans.npy").read_bytes()
+    assert digests == [hashlib.sha256(content[start : start + 100]).hexdigest() for start in range(0, size, 100)]
+    for place in (0, 99, 100, size - 1):
+        flipped("spans.npy", place)(folder)
+        assert "spans.npy was changed" in token_store.damage(folder)
+        flipped("spans.npy", place)(folder)
+
+
+@pytest.mark.drill("R20")
+def test_a_store_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    seen, flush, replace = [], data.manifest.flush, os.replace
+    monkeypatch.setattr(data.manifest, "flush", lambda path: (seen.append(path.name), flush(path)))
+    monkeypatch.setattr(os, "replace", lambda old, new: (seen.append("the name"), replace(old, new)))
+    make_store(tmp_path)
+    (folder,) = (tmp_path / name for name in folders(tmp_path))
+    files = sorted(path.name for path in folder.iterdir() if path.name != "manifest.json")
+    assert seen[: len(files) + 1] == [*files, "manifest.json"]
+    assert seen[len(files) + 2 :] == ["the name", tmp_path.name]
+
+
+@pytest.mark.drill("R20")
+def test_leftovers_of_killed_builders_are_cleared_and_those_of_others_stay(tmp_path):
+    make_store(tmp_path)
+    (name,) = folders(tmp_path)
+    gone, alive = (f".{key * 32}-x{key}" for key in "ab")
+    for left in (f".{name}-abc", gone, alive, ".other"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "tokens.npy").write_bytes(b"half")
+    (tmp_path / name / "tokens.npy").unlink()
+    with FileLock(tmp_path / f"{'b' * 32}.lock"):
+        make_store(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted([alive, ".other", name])
+
+
+@pytest.mark.drill("R20")
+def test_waiting_for_another_builder_is_told(tmp_path, monkeypatch):
+    make_store(tmp_path)
+    (name,) = folders(tmp_path)
+    shutil.rmtree(tmp_path / name)
+    monkeypatch.setattr(token_store, "TOLD_AFTER", 0.01)
+    held = threading.Event()
+
+    def hold() -> None:
+        with FileLock(tmp_path / f"{name}.lock"):
+            held.set()
+            time.sleep(0.3)
+
+    threading.Thread(target=hold).start()
+    held.wait()
+    task = make_task(source())
+    with pytest.warns(UserWarning, match=f"waiting for another process that makes the store {name}"):
+        store = prepare(task, tmp_path)
+    assert len(store) == 5
 
 
 def test_cache_below_a_file_is_refused(tmp_path):
@@ -381,8 +505,8 @@ def test_every_array_is_a_plain_array(tmp_path):
     (folder,) = (tmp_path / name for name in folders(tmp_path))
     names = sorted(path.name for path in folder.iterdir())
     assert names == [
-        "id_bytes.npy", "id_offsets.npy", "labels.npy", "offsets.npy", "second.npy", "sentences.npy", "spans.npy",
-        "store.json", "tokens.npy", "types.npy",
+        "id_bytes.npy", "id_offsets.npy", "labels.npy", "manifest.json", "offsets.npy", "second.npy", "sentences.npy",
+        "spans.npy", "store.json", "tokens.npy", "types.npy",
     ]  # fmt: skip
     for name in names:
         if name.endswith(".npy"):

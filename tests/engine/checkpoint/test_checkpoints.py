@@ -249,14 +249,14 @@ def test_an_empty_folder_and_a_stray_file_are_no_checkpoints(small):
 
 def unreadable(monkeypatch, *names: str) -> None:
     """A disk that gives no bytes of these checkpoints' weights."""
-    from engine.checkpoint import manifest
+    from data import manifest
 
     sha256 = manifest.sha256
 
-    def read(path):
+    def read(path, *piece):
         if path.parent.name in names and path.name == "model.safetensors":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return sha256(path)
+        return sha256(path, *piece)
 
     monkeypatch.setattr(manifest, "sha256", read)
 
@@ -317,14 +317,17 @@ def test_a_manifest_that_does_not_list_the_files_is_damaged(small):
         verify(folder)
 
 
-@pytest.mark.parametrize("interrupted", ["save_file", "flush", "os.replace"])
+@pytest.mark.parametrize(
+    "interrupted",
+    ["engine.checkpoint.manifest.save_file", "data.manifest.flush", "engine.checkpoint.manifest.os.replace"],
+)
 def test_a_save_that_breaks_off_leaves_the_checkpoints_before(small, monkeypatch, interrupted):
     def killed(*args):
         raise KeyboardInterrupt
 
     before = small.save(2)
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.checkpoint.manifest.{interrupted}", killed)
+        patch.setattr(interrupted, killed)
         with pytest.raises(KeyboardInterrupt):
             small.save(4)
     assert names(small.checkpoints.folder) == [".tmp-step-00000004", "step-00000002"]

@@ -178,7 +178,7 @@ def test_a_signal_in_the_last_scoring_leaves_the_run_unfinished(options, tmp_pat
     """`best/`, predictions and report come of one piece, or not yet."""
     command = options(run__name="late", train__epochs=1)
     with monkeypatch.context() as patch:
-        SignalIn(patch, "engine.report.finish:verify", signal.SIGTERM)
+        SignalIn(patch, "engine.report.finish:settle_best", signal.SIGTERM)
         assert program.main(command) == 143
     folder = tmp_path / "runs" / "late"
     assert "stopped after update 3" in capsys.readouterr().err

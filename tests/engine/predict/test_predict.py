@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import torch
 from conftest import ROOT, blank_figure
 from data import sample
 from data.labels import KLUE
+from data.manifest import write as write_manifest
 from data.schema import Example
 from engine.arguments.parse import parse
 from engine.compare import main as compare
@@ -162,6 +164,7 @@ def test_intervals_as_a_training_prints_them(runs, told, tmp_path):
     other = copied(runs.a / "best", tmp_path / "other", "prediction.json")  # eval.resamples of the run is followed
     settings = json.loads((runs.a / "best" / "prediction.json").read_text(encoding="utf-8"))
     (other / "prediction.json").write_text(json.dumps(settings | {"resamples": 0}), encoding="utf-8")
+    write_manifest(other)
     assert "95 % interval" not in told(other, "--input", runs.dev, "--overwrite")[1]
 
 
@@ -185,10 +188,9 @@ def test_a_prior_that_has_none_of_the_labels_is_left_out(runs, told, tmp_path):
     other = copied(runs.a / "best", tmp_path / "other", "prediction.json")
     settings = json.loads((runs.a / "best" / "prediction.json").read_text(encoding="utf-8"))
     there = {row["label"] for row in sample.rows("dev")[:24]}
-    shares = {label: int(label not in there) for label in KLUE}
-    (tmp_path / "prior.json").write_text(json.dumps(shares), encoding="utf-8")
-    settings["label_prior"] = str(tmp_path / "prior.json")
+    settings["label_prior"] = {label: int(label not in there) for label in KLUE}
     (other / "prediction.json").write_text(json.dumps(settings), encoding="utf-8")
+    write_manifest(other)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         code, out, err = told(other, "--input", runs.dev)
@@ -324,14 +326,16 @@ def test_reader_options_of_the_training_hold_and_the_command_line_wins(runs, tol
 
 
 def test_a_run_from_before_prediction_json(runs, told, tmp_path):
-    """Its config.yaml says the same."""
-    path = runs.texts / "best" / "prediction.json"
-    content = path.read_text(encoding="utf-8")
-    path.unlink()
-    try:
-        assert told(runs.texts, "--input", runs.folder / "texts.tsv")[0] == 0
-    finally:
-        path.write_text(content, encoding="utf-8")
+    """Its config.yaml says the same; nor had it a manifest, which is told."""
+    before = tmp_path / "before"
+    before.mkdir()
+    shutil.copy(runs.texts / "config.yaml", before)
+    copied(runs.texts / "best", before / "best", "prediction.json")
+    with pytest.warns(
+        UserWarning, match=r"best has no manifest\.json, so that nothing says whether it is whole"
+    ) as all_:
+        assert told(before, "--input", runs.folder / "texts.tsv")[0] == 0
+    assert len([one for one in all_ if "manifest" in str(one.message)]) == 1
     assert (tmp_path / "out").read_bytes() == (runs.texts / "predictions" / "dev.csv").read_bytes()
 
 
@@ -413,10 +417,10 @@ def without_entities(runs, tmp_path):
 
 
 def copied(best: Path, folder: Path, without: str) -> Path:
-    """best/ again, all files but one."""
+    """best/ again, all files but one and the manifest."""
     folder.mkdir()
     for path in best.iterdir():
-        if path.name != without:
+        if path.name not in (without, "manifest.json"):
             (folder / path.name).symlink_to(path)
     return folder
 
@@ -426,6 +430,7 @@ def read_otherwise(runs, tmp_path):
     settings = json.loads((runs.b / "best" / "prediction.json").read_text(encoding="utf-8"))
     settings["reader"]["columns.text"] = "x"
     (other / "prediction.json").write_text(json.dumps(settings), encoding="utf-8")
+    write_manifest(other)
     return [runs.a, other, "--input", runs.dev]
 
 

@@ -194,7 +194,7 @@ def test_a_model_that_draws_in_evaluation_is_compared_with_itself(run):
 
 @pytest.mark.usefixtures("clean_process")
 def test_without_memory_for_a_second_model_the_run_ends_well_and_says_so(run, monkeypatch):
-    def too_large(*_):
+    def too_large(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(best, "Predictor", too_large)
