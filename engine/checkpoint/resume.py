@@ -108,7 +108,7 @@ def open_run(
     else:
         state = State()
     same_everywhere(accelerator, state.step, f"run.dir: processes find different checkpoints in {folder.path}")
-    if lost := settle_best(checkpoints, state):
+    if state.best_step != state.step and (lost := settle_best(checkpoints, state)):  # the newest was verified
         notices.insert(-1, lost)
     state.loss = state.loss.to(accelerator.device)
     if accelerator.is_main_process:

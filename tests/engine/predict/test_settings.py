@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -324,3 +325,20 @@ def test_a_label_prior_of_a_file_goes_into_the_folder(tiny_run, tmp_path, traine
     assert predict([str(run), "--input", dev, "--output", str(out), "--device", "cpu"]) == 0
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))["dev"]
     assert f"accuracy, prior {report['accuracy_prior']:.2f}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "gone"])
+def test_a_label_prior_that_no_dev_part_asked_for(tiny_run, tmp_path, trained, there):
+    labels = json.loads((trained / "labels.json").read_text(encoding="utf-8"))
+    prior = tmp_path / "prior.json"
+    if there:
+        prior.write_text(json.dumps(dict.fromkeys(labels, 1)), encoding="utf-8")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert train(tiny_run(tmp_path, train__max_updates=1, data__dev="null", eval__label_prior=prior)) == 0
+    assert [str(one.message) for one in warned if "best/ has no label prior" in str(one.message)] == [
+        f"eval.label_prior: no file {str(prior)!r}; expected none, uniform, klue_dev or a file with a JSON object "
+        "(label: share or count); best/ has no label prior"
+    ] * (not there)
+    found = Predictor(tmp_path / "runs" / "tiny", device="cpu").settings.label_prior
+    assert found == (pytest.approx(dict.fromkeys(labels, 1 / 30)) if there else "none")
