@@ -1,4 +1,4 @@
-"""The table of what was tried and what held: R1-R21, trials, passes.
+"""The table of what was tried and what held: R1-R27, trials, passes.
 
 python -m tests.drills                 short: about a minute, and the figures of its runs are blank
 python -m tests.drills --long          50 and 20 killed runs, every signal and launcher, the marked tests: half an hour
@@ -43,6 +43,9 @@ ROWS = {
     "R19": "GPU: deterministic bf16 resume, no synchronisation in a step",
     "R20": "token store damaged, cut off, edited, half built",
     "R21": "best/ edited or damaged; the best checkpoint lost in training",
+    "R22": "processes with other data, options, code",
+    "R26": "runs without a name in one second",
+    "R27": "SIGHUP, SIGUSR1, SIGUSR2; another signal is no second one",
 }
 
 
