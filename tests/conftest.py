@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads beyond the cores that Background leaves would spin
 import torch
-from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -107,64 +105,42 @@ class Launch:
 
 
 class Background:
-    """Long commands, one after the other on a core of their own, while the tests go on. They are started by the process
-    that starts pytest's workers, once a worker has written which of them its tests need; `FOLDER/NAME.code` tells that
-    one has ended, and how."""
+    """Long commands, one after the other on a core of their own, while the tests go on on the others."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.process, self.closed = folder, None, threading.Event()
+    def __init__(self, commands: dict[str, list[str]], base: Path):
+        self.commands, self.base, self.codes, self.process = commands, base, {}, None
+        self.ended = {name: threading.Event() for name in commands}
+        self.cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         threading.Thread(target=self.work, daemon=True).start()
+        # a core for them and the others for the tests: threads that wait for a core spin, and both would crawl
+        if len(self.cores) > 1:
+            os.sched_setaffinity(0, self.cores[:-1])
+            torch.set_num_threads(len(self.cores) - 1)
 
     def work(self) -> None:
-        while not (self.folder / NEEDED).exists():
-            if self.closed.wait(0.1):
-                return
-        commands = background_commands(self.folder)
-        for name in json.loads((self.folder / NEEDED).read_text()):
-            with (self.folder / name).open("w") as output:
-                if self.closed.is_set():
-                    return
+        for name, command in self.commands.items():
+            with (self.base / name).open("w") as output:
                 self.process = subprocess.Popen(
-                    commands[name], cwd=ROOT, env=environment(), stdout=output, stderr=output, start_new_session=True
+                    command, cwd=ROOT, env=environment(), stdout=output, stderr=output, start_new_session=True
                 )
-                keep_to(CORES[-1:], self.process.pid)
-                code = self.process.wait()
-            written(self.folder / f"{name}.code", str(code))
+                if len(self.cores) > 1:
+                    os.sched_setaffinity(self.process.pid, self.cores[-1:])
+                self.codes[name] = self.process.wait()
+            self.ended[name].set()
+
+    def wait(self, name: str) -> tuple[int, str]:
+        """Exit code and output of a command; after the last one all cores are the tests'."""
+        assert self.ended[name].wait(280), f"{name} does not end"
+        if name == list(self.commands)[-1] and len(self.cores) > 1:
+            os.sched_setaffinity(0, self.cores)
+            torch.set_num_threads(len(self.cores))
+        return self.codes[name], (self.base / name).read_text(encoding="utf-8")
 
     def close(self) -> None:
-        self.closed.set()
+        self.commands = {}
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-NEEDED = "needed.json"
-
-
-def keep_to(cores: list[int], process: int = 0) -> None:
-    """Threads that wait for a core spin: processes beside each other keep to cores of their own."""
-    if len(CORES) > 1:
-        os.sched_setaffinity(process, cores)
-        if process == 0:
-            torch.set_num_threads(len(cores))
-
-
-def written(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or not at all."""
-    whole = path.with_name(f"{path.name}.{os.getpid()}")
-    whole.write_text(text)
-    whole.replace(path)
-
-
-def waited(config, name: str) -> tuple[int, str]:
-    """Exit code and output of a command of the background."""
-    code = config.background_folder / f"{name}.code"
-    end = time.monotonic() + 280
-    while not code.exists():
-        assert time.monotonic() < end, f"{name} does not end"
-        time.sleep(0.1)
-    return int(code.read_text()), (config.background_folder / name).read_text(encoding="utf-8")
+        shutil.rmtree(self.base, ignore_errors=True)
 
 
 def background_commands(base: Path) -> dict[str, list[str]]:
@@ -189,30 +165,16 @@ def pytest_collection_modifyitems(items) -> None:
     items.sort(key=lambda item: max((LAST.index(name) + 1 for name in item.fixturenames if name in LAST), default=0))
 
 
-def pytest_configure(config) -> None:
-    if hasattr(config, "workerinput"):
-        config.background_folder = Path(config.workerinput["background"])
-        number, workers = int(config.workerinput["workerid"].removeprefix("gw")), config.workerinput["workercount"]
-        keep_to(CORES[number % len(CORES) :: workers] if CORES else [])
-    else:
-        config.background_folder = Path(tempfile.mkdtemp(prefix="plainloop-tests-"))
-        written(config.background_folder / "versus.json", '{"another machine": {"quick": false}}')  # it must stay
-        config.background = Background(config.background_folder)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node) -> None:
-    node.workerinput["background"] = str(node.config.background_folder)
-
-
 def pytest_collection_finish(session) -> None:
-    """Have the long commands started that a test needs."""
-    asked = {name for item in session.items for name in item.fixturenames}
-    needed = [name for name in LAST[:-1] if name in asked]
-    if needed and not session.config.option.collectonly:
-        if not hasattr(session.config, "workerinput"):
-            keep_to(CORES[:-1])
-        written(session.config.background_folder / NEEDED, json.dumps(needed))
+    """Start the long commands that a test needs."""
+    needed = {name for item in session.items for name in item.fixturenames}
+    base = Path(tempfile.mkdtemp(prefix="plainloop-tests-"))
+    commands = {name: command for name, command in background_commands(base).items() if name in needed}
+    if commands and not session.config.option.collectonly:
+        (base / "versus.json").write_text('{"another machine": {"quick": false}}')  # it must stay
+        session.config.background = Background(commands, base)
+    else:
+        base.rmdir()
 
 
 def pytest_unconfigure(config) -> None:
@@ -223,7 +185,7 @@ def pytest_unconfigure(config) -> None:
 @pytest.fixture(scope="session")
 def baseline_scores(request) -> dict[str, float]:
     """Micro-F1 on the sample's dev part without reading, see tests/data/sample/baselines.py."""
-    code, output = waited(request.config, "baseline_scores")
+    code, output = request.config.background.wait("baseline_scores")
     assert code == 0, output[-5000:]
     return json.loads(output)
 
@@ -231,40 +193,32 @@ def baseline_scores(request) -> dict[str, float]:
 @pytest.fixture(scope="session")
 def sample_run(request) -> FinishedRun:
     """The finished run on the bundled sample."""
-    code, output = waited(request.config, "sample_run")
+    background = request.config.background
+    code, output = background.wait("sample_run")
     assert code == 0, output[-5000:]
-    folder = request.config.background_folder
-    return FinishedRun(folder / "runs" / "first", folder / "cache", output)
+    return FinishedRun(background.base / "runs" / "first", background.base / "cache", output)
 
 
 @pytest.fixture(scope="session")
 def versus_run(request) -> tuple[dict, str]:
     """Results and output of the smallest `benchmarks/versus_trainer.py`."""
-    code, output = waited(request.config, "versus_run")
+    background = request.config.background
+    code, output = background.wait("versus_run")
     assert code == 0, output[-5000:]
-    return json.loads((request.config.background_folder / "versus.json").read_text(encoding="utf-8")), output
+    return json.loads((background.base / "versus.json").read_text(encoding="utf-8")), output
 
 
 @pytest.fixture(scope="session")
 def short_drills(request) -> tuple[int, str]:
     """Exit code and output of `python -m tests.drills`."""
-    return waited(request.config, "short_drills")
+    return request.config.background.wait("short_drills")
 
 
-@pytest.fixture(scope="module")
-def all_cores(request):
-    """For tests that start several processes: nothing is in the background any more, and one such file runs at a time
-    (its launchers share a port)."""
-    folder = request.config.background_folder
-    for name in json.loads((folder / NEEDED).read_text()) if (folder / NEEDED).exists() else []:
-        waited(request.config, name)
-    before, threads = CORES and os.sched_getaffinity(0), torch.get_num_threads()
-    with FileLock(folder / "all_cores.lock"):
-        keep_to(CORES)
-        yield
-        if before:
-            keep_to(sorted(before))
-        torch.set_num_threads(threads)
+@pytest.fixture(scope="session")
+def all_cores(request) -> None:
+    """For tests that start several processes: nothing is in the background any more."""
+    if background := getattr(request.config, "background", None):
+        background.wait(list(background.commands)[-1])
 
 
 def blank_figure(*_):

@@ -41,7 +41,7 @@ def run_here(rows: list[str]) -> dict[str, list]:
     import pytest
 
     counter = Counter(set(rows))
-    options = ["-q", "--no-header", "-n", "0", "-p", "no:cacheprovider", "-m", "drill", str(ROOT / "tests")]
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-m", "drill", str(ROOT / "tests")]
     code = pytest.main(options, plugins=[counter])
     assert code in (0, 1, 5), f"pytest ended with {code}"  # passed, failed, none of these rows
     return counter.results
