@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+import torch.distributed as dist
+
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 
@@ -27,6 +29,8 @@ def main(folder: Path, commands: dict[str, list[list[str]]]) -> None:
         except ValueError as error:
             found[name] = str(error)
     (folder / f"{rank}.json").write_text(json.dumps(found))
+    dist.barrier()
+    os._exit(0)  # as train.py leaves: threads of the builds are still listening to the other process
 
 
 if __name__ == "__main__":
