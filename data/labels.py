@@ -62,7 +62,7 @@ def learned_labels(source: Source, on_bad_row: str) -> list[str]:
             f"data.labels: learned finds {len(counts):,} different labels in {counts.total():,} rows of {source.name}, "
             f"such as {shown(next(iter(counts)))}{source.label_hint or '; a label is a class, not a text of its own'}"
         )
-    for line in turned_columns(counts, texts) + header_row(counts, first):
+    for line in turned_columns(counts, texts) + ([] if source.has_header else header_row(counts, first)):
         warnings.warn(line + source.label_hint, stacklevel=3)
     return in_order([*counts])
 

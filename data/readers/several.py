@@ -52,6 +52,10 @@ class SeveralFiles:
         return self.files[0].ids
 
     @property
+    def has_header(self) -> bool:
+        return self.files[0].has_header
+
+    @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
 

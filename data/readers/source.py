@@ -44,6 +44,11 @@ class Source:
         return str(self.options.columns.id)
 
     @property
+    def has_header(self) -> bool:
+        """Whether the first line is none of the rows, where the file is a table."""
+        return self.options.header
+
+    @property
     def size(self) -> int:
         """Bytes."""
         return len(self.raw)
